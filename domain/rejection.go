@@ -1,0 +1,76 @@
+package domain
+
+import "errors"
+
+// Code names a rule that refuses a command. Codes are stable: clients decide by them.
+type Code string
+
+// The codes of refused commands. Each has a page in docs/errors.
+const (
+	CodeInPast          Code = "in_the_past"
+	CodeTooSoon         Code = "too_soon"
+	CodeTooFarAhead     Code = "too_far_ahead"
+	CodeClosed          Code = "closed"
+	CodeOutsideHours    Code = "outside_hours"
+	CodeOffSlot         Code = "off_slot"
+	CodeAmbiguousTime   Code = "ambiguous_time"
+	CodePartyTooLarge   Code = "party_too_large"
+	CodeNoTable         Code = "no_table"
+	CodePacingFull      Code = "pacing_full"
+	CodeHoldExpired     Code = "hold_expired"
+	CodeCancelled       Code = "already_cancelled"
+	CodeStarted         Code = "already_started"
+	CodeNotFound        Code = "not_found"
+	CodeNotOpened       Code = "day_not_opened"
+	CodeLaterEntries    Code = "later_entries"
+	CodeEmailTaken      Code = "email_taken"
+	CodeBadCredentials  Code = "bad_credentials"
+	CodeTableNumberUsed Code = "table_number_taken"
+	CodeNotReady        Code = "not_ready_to_publish"
+	CodeInvalid         Code = "invalid"
+)
+
+// Rejection is a decider's "no": which rule, why in one sentence, what blocks it, and what
+// would be accepted instead. A rejection changes nothing.
+type Rejection struct {
+	Code         Code
+	Detail       string
+	Reasons      []Reason
+	Alternatives []Alternative
+}
+
+// Reason is one rule that stands in the way, with the numbers that decided it.
+type Reason struct {
+	Rule    string  // the policy or fact, such as "turn_time" or "notice_minutes"
+	Limit   int64   // what the rule allows, in the rule's own unit; 0 where it has none
+	Actual  int64   // what was asked for or is taken, in the same unit
+	Blocked []Block // the entries that hold what was asked for
+}
+
+// Block is an entry of the day's book that holds a table.
+type Block struct {
+	Number uint32 // in the book of the day addressed
+	Table  TableID
+	Until  Instant // when the table is free again
+	Hold   bool    // a hold, which may lapse before that
+}
+
+// Alternative is a slot near the one asked for that would have been accepted.
+type Alternative struct {
+	Time     string // local HH:MM
+	StartsAt Instant
+}
+
+func (r *Rejection) Error() string { return string(r.Code) + ": " + r.Detail }
+
+// Reject makes a rejection.
+func Reject(code Code, detail string, reasons ...Reason) *Rejection {
+	return &Rejection{Code: code, Detail: detail, Reasons: reasons}
+}
+
+// Rejected returns the rejection in err's chain.
+func Rejected(err error) (*Rejection, bool) {
+	var r *Rejection
+	ok := errors.As(err, &r)
+	return r, ok
+}
