@@ -28,6 +28,7 @@ const (
 	CodeTableNumberUsed Code = "table_number_taken"
 	CodeNotReady        Code = "not_ready_to_publish"
 	CodeInvalid         Code = "invalid"
+	CodeForbidden       Code = "forbidden"
 )
 
 // Rejection is a decider's "no": which rule, why in one sentence, what blocks it, and what
