@@ -1,0 +1,112 @@
+package codec
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"daybook/domain"
+	"daybook/eventstore"
+)
+
+// memoryKeys is a key store in memory that can be made to fail.
+type memoryKeys struct {
+	mu     sync.Mutex
+	keys   map[string]Key
+	erased map[string]bool
+	fail   error
+	asked  int
+}
+
+func newMemoryKeys() *memoryKeys {
+	return &memoryKeys{keys: map[string]Key{}, erased: map[string]bool{}}
+}
+
+func (m *memoryKeys) Ensure(ctx context.Context, subject string) (Key, error) {
+	key, err := m.Get(ctx, subject)
+	if errors.Is(err, ErrNoKey) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		key = Key{byte(len(m.keys) + 1)}
+		m.keys[subject] = key
+		return key, nil
+	}
+	return key, err
+}
+
+func (m *memoryKeys) Get(_ context.Context, subject string) (Key, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asked++
+	if m.fail != nil {
+		return Key{}, m.fail
+	}
+	if m.erased[subject] {
+		return Key{}, ErrErased
+	}
+	key, ok := m.keys[subject]
+	if !ok {
+		return Key{}, ErrNoKey
+	}
+	return key, nil
+}
+
+func (m *memoryKeys) Drop(_ context.Context, subject string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.keys, subject)
+	m.erased[subject] = true
+	return m.fail
+}
+
+var (
+	testRestaurant = domain.NewRestaurantID([16]byte{1})
+	testUser       = domain.NewUserID([16]byte{2})
+	testDate       = domain.ServiceDate(20778) // 2026-11-21
+	testDay        = DayStream(testRestaurant, testDate)
+	testID         = EventID(testDay, [16]byte{3}, 0)
+	testMeta       = Metadata{
+		CommandID: [16]byte{3, 4, 5}, BodyHash: []byte("sixteen bytes ab"), Actor: domain.Diner(testUser),
+		Reason: "walk-in <late>", RequestID: "req-1",
+	}
+)
+
+func record(stream eventstore.StreamName, e eventstore.Event) eventstore.Record {
+	return eventstore.Record{Event: e, Stream: stream, Revision: 7, Position: 8, Recorded: time.Unix(1, 0).UTC()}
+}
+
+// TestRoundTrip fills every field of every event, so that one added to an event and
+// forgotten in its form is missed here.
+func TestRoundTrip(t *testing.T) {
+	ctx := context.Background()
+	c := New(newMemoryKeys())
+	for _, f := range allForms() {
+		t.Run(f.typeName(), func(t *testing.T) {
+			event := filled(t, f.goType())
+			e, err := c.Encode(ctx, testDay, testID, event, testMeta)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := c.Decode(ctx, record(testDay, e))
+			if err != nil {
+				t.Fatalf("%v\n%s\n%s", err, e.Data, e.Metadata)
+			}
+			meta := testMeta
+			meta.DecidedAt = event.(stamped).DecidedAt()
+			if want := (Decoded{Event: event, Meta: meta}); !reflect.DeepEqual(got, want) {
+				t.Errorf("got  %+v\nwant %+v\n%s", got, want, e.Data)
+			}
+			zero := reflect.Zero(f.goType()).Interface()
+			if e, err = c.Encode(ctx, testDay, testID, zero, Metadata{}); err != nil {
+				t.Fatal(err)
+			}
+			got, err = c.Decode(ctx, record(testDay, e))
+			if want := (Decoded{Event: zero}); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("zero value: got %+v, %v\nwant %+v", got, err, want)
+			}
+		})
+	}
+}

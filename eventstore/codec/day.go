@@ -1,0 +1,226 @@
+package codec
+
+import (
+	"fmt"
+
+	"daybook/domain"
+	"daybook/domain/restaurantday"
+	"daybook/eventstore"
+)
+
+// The forms below have the domain's fields under JSON names. Where a domain struct is
+// converted as a whole, a field added to it does not compile until its form has it too;
+// for the events themselves a test sees to that.
+
+type slotV1 struct {
+	Time     string         `json:"time"`
+	StartsAt domain.Instant `json:"startsAt"`
+	Closes   domain.Instant `json:"closes"`
+	Shift    string         `json:"shift,omitempty"`
+}
+
+type intervalV1 struct {
+	From domain.Instant `json:"from"`
+	To   domain.Instant `json:"to"`
+}
+
+type planTableV1 struct {
+	ID     domain.TableID   `json:"id"`
+	Number string           `json:"number"`
+	Min    domain.PartySize `json:"min"`
+	Max    domain.PartySize `json:"max"`
+	Area   string           `json:"area,omitempty"`
+}
+
+type policyV1 struct {
+	HoldMinutes   int          `json:"holdMinutes"`
+	HorizonDays   int          `json:"horizonDays"`
+	NoticeMinutes int          `json:"noticeMinutes"`
+	BufferMinutes int          `json:"bufferMinutes"`
+	PacingCovers  int          `json:"pacingCovers,omitempty"`
+	Turns         []turnTimeV1 `json:"turns,omitempty"`
+}
+
+type turnTimeV1 struct {
+	UpToParty domain.PartySize `json:"upToParty"`
+	Minutes   int              `json:"minutes"`
+}
+
+func policyToV1(p restaurantday.Policy) policyV1 {
+	return policyV1{
+		HoldMinutes: p.HoldMinutes, HorizonDays: p.HorizonDays, NoticeMinutes: p.NoticeMinutes,
+		BufferMinutes: p.BufferMinutes, PacingCovers: p.PacingCovers,
+		Turns: each(p.Turns, func(t restaurantday.TurnTime) turnTimeV1 { return turnTimeV1(t) }),
+	}
+}
+
+func policyFromV1(p policyV1) restaurantday.Policy {
+	return restaurantday.Policy{
+		HoldMinutes: p.HoldMinutes, HorizonDays: p.HorizonDays, NoticeMinutes: p.NoticeMinutes,
+		BufferMinutes: p.BufferMinutes, PacingCovers: p.PacingCovers,
+		Turns: each(p.Turns, func(t turnTimeV1) restaurantday.TurnTime { return restaurantday.TurnTime(t) }),
+	}
+}
+
+type planV1 struct {
+	Revision     uint64         `json:"revision"`
+	Zone         string         `json:"zone"`
+	Slots        []slotV1       `json:"slots,omitempty"`
+	Tables       []planTableV1  `json:"tables,omitempty"`
+	Policy       policyV1       `json:"policy"`
+	BookableFrom domain.Instant `json:"bookableFrom"`
+}
+
+type dayOpenedV1 struct {
+	Restaurant domain.RestaurantID `json:"restaurant"`
+	Date       domain.ServiceDate  `json:"date,omitzero"`
+	Plan       planV1              `json:"plan"`
+}
+
+var dayOpened = open(TypeDayOpened,
+	func(e restaurantday.Opened) dayOpenedV1 {
+		return dayOpenedV1{Restaurant: e.Restaurant, Date: e.Date, Plan: planV1{
+			Revision: e.Plan.Revision, Zone: e.Plan.Zone,
+			Slots:  each(e.Plan.Slots, func(s restaurantday.Slot) slotV1 { return slotV1(s) }),
+			Tables: each(e.Plan.Tables, func(t restaurantday.Table) planTableV1 { return planTableV1(t) }),
+			Policy: policyToV1(e.Plan.Policy), BookableFrom: e.Plan.BookableFrom,
+		}}
+	},
+	func(f dayOpenedV1, s domain.Stamp) restaurantday.Opened {
+		return restaurantday.Opened{Stamp: s, Restaurant: f.Restaurant, Date: f.Date, Plan: restaurantday.Plan{
+			Revision: f.Plan.Revision, Zone: f.Plan.Zone,
+			Slots:  each(f.Plan.Slots, func(s slotV1) restaurantday.Slot { return restaurantday.Slot(s) }),
+			Tables: each(f.Plan.Tables, func(t planTableV1) restaurantday.Table { return restaurantday.Table(t) }),
+			Policy: policyFromV1(f.Plan.Policy), BookableFrom: f.Plan.BookableFrom,
+		}}
+	})
+
+type heldV1 struct {
+	Number    uint32           `json:"number"`
+	Diner     domain.UserID    `json:"diner,omitempty"`
+	Party     domain.PartySize `json:"party"`
+	Slot      slotV1           `json:"slot"`
+	Turn      intervalV1       `json:"turn"`
+	Occupied  intervalV1       `json:"occupied"`
+	Tables    []domain.TableID `json:"tables,omitempty"`
+	ExpiresAt domain.Instant   `json:"expiresAt"`
+	Code      string           `json:"code,omitempty"`
+	Occasion  string           `json:"occasion,omitempty"`
+	sealed
+}
+
+// heldPersonal is what a party told of itself.
+type heldPersonal struct {
+	Name            string `json:"name,omitempty"`
+	Email           string `json:"email,omitempty"`
+	Phone           string `json:"phone,omitempty"`
+	Notes           string `json:"notes,omitempty"`
+	SpecialRequests string `json:"specialRequests,omitempty"`
+}
+
+var reservationHeld = &kind[restaurantday.Held, heldV1, heldPersonal]{
+	name: TypeReservationHeld,
+	to: func(e restaurantday.Held) (heldV1, heldPersonal) {
+		d := e.Details
+		return heldV1{
+				Number: e.Number, Diner: e.Diner, Party: e.Party, Slot: slotV1(e.Slot), Turn: intervalV1(e.Turn),
+				Occupied: intervalV1(e.Occupied), Tables: e.Tables, ExpiresAt: e.ExpiresAt, Code: e.Code, Occasion: d.Occasion,
+			}, heldPersonal{
+				Name: d.Guest.Name, Email: d.Guest.Email, Phone: d.Guest.Phone, Notes: d.Notes, SpecialRequests: d.SpecialRequests,
+			}
+	},
+	from: func(f heldV1, p heldPersonal, s domain.Stamp) restaurantday.Held {
+		return restaurantday.Held{
+			Stamp: s, Number: f.Number, Diner: f.Diner, Party: f.Party, Slot: restaurantday.Slot(f.Slot),
+			Turn: domain.Interval(f.Turn), Occupied: domain.Interval(f.Occupied), Tables: f.Tables,
+			ExpiresAt: f.ExpiresAt, Code: f.Code,
+			Details: restaurantday.Details{
+				Guest: restaurantday.Guest{Name: p.Name, Email: p.Email, Phone: p.Phone},
+				Notes: p.Notes, SpecialRequests: p.SpecialRequests, Occasion: f.Occasion,
+			},
+		}
+	},
+	subject: func(s eventstore.StreamName, e restaurantday.Held) (string, error) {
+		return ReservationSubject(s, e.Diner, e.Number)
+	},
+	box:   func(f *heldV1) *sealed { return &f.sealed },
+	write: writeHeld,
+	scan:  scanHeld,
+}
+
+type confirmedV1 struct {
+	Number uint32 `json:"number"`
+}
+
+var reservationConfirmed = open(TypeReservationConfirmed,
+	func(e restaurantday.Confirmed) confirmedV1 { return confirmedV1{Number: e.Number} },
+	func(f confirmedV1, s domain.Stamp) restaurantday.Confirmed {
+		return restaurantday.Confirmed{Stamp: s, Number: f.Number}
+	}).fast(writeConfirmed, scanConfirmed)
+
+type cancelledV1 struct {
+	Number uint32                    `json:"number"`
+	Diner  domain.UserID             `json:"diner,omitempty"`
+	By     restaurantday.CancelledBy `json:"by"`
+	sealed
+}
+
+type cancelledPersonal struct {
+	Reason string `json:"reason,omitempty"`
+}
+
+var reservationCancelled = &kind[restaurantday.Cancelled, cancelledV1, cancelledPersonal]{
+	name: TypeReservationCancelled,
+	to: func(e restaurantday.Cancelled) (cancelledV1, cancelledPersonal) {
+		return cancelledV1{Number: e.Number, Diner: e.Diner, By: e.By}, cancelledPersonal{Reason: e.Reason}
+	},
+	from: func(f cancelledV1, p cancelledPersonal, s domain.Stamp) restaurantday.Cancelled {
+		return restaurantday.Cancelled{Stamp: s, Number: f.Number, Diner: f.Diner, By: f.By, Reason: p.Reason}
+	},
+	subject: func(s eventstore.StreamName, e restaurantday.Cancelled) (string, error) {
+		return ReservationSubject(s, e.Diner, e.Number)
+	},
+	box:   func(f *cancelledV1) *sealed { return &f.sealed },
+	write: writeCancelled,
+	scan:  scanCancelled,
+}
+
+type expiredV1 struct {
+	Number   uint32         `json:"number"`
+	LapsedAt domain.Instant `json:"lapsedAt"`
+}
+
+var reservationExpired = open(TypeReservationExpired,
+	func(e restaurantday.Expired) expiredV1 { return expiredV1{Number: e.Number, LapsedAt: e.LapsedAt} },
+	func(f expiredV1, s domain.Stamp) restaurantday.Expired {
+		return restaurantday.Expired{Stamp: s, Number: f.Number, LapsedAt: f.LapsedAt}
+	})
+
+type refusedV1 struct {
+	Code     domain.Code      `json:"code"`
+	Party    domain.PartySize `json:"party"`
+	Time     string           `json:"time,omitempty"`
+	StartsAt domain.Instant   `json:"startsAt,omitempty"`
+	Seen     uint64           `json:"seen"`
+}
+
+var demandRefused = open(TypeDemandRefused,
+	func(e restaurantday.Refused) refusedV1 {
+		return refusedV1{Code: e.Code, Party: e.Party, Time: e.Time, StartsAt: e.StartsAt, Seen: e.Seen}
+	},
+	func(f refusedV1, s domain.Stamp) restaurantday.Refused {
+		return restaurantday.Refused{Stamp: s, Code: f.Code, Party: f.Party, Time: f.Time, StartsAt: f.StartsAt, Seen: f.Seen}
+	})
+
+// ReservationSubject says whose key protects what a reservation in a day's stream tells of
+// a person: the diner's, else, for a guest without an account, the reservation's own.
+func ReservationSubject(stream eventstore.StreamName, diner domain.UserID, number uint32) (string, error) {
+	if diner != "" {
+		return string(diner), nil
+	}
+	r, date, ok := ParseDayStream(stream)
+	if !ok {
+		return "", fmt.Errorf("%w: %q is no day's stream, so its reservation %d has no id", eventstore.ErrInvalid, stream, number)
+	}
+	return string(domain.NewReservationID(r, date, number)), nil
+}
