@@ -53,9 +53,17 @@ func ParseUserID(s string) (UserID, error) { return parseID[UserID](s, "usr_", i
 // ParseTableID checks s.
 func ParseTableID(s string) (TableID, error) { return parseID[TableID](s, "tbl_", idBody) }
 
-// ParseReservationID checks s.
+// ParseReservationID checks s: its form, and that it names an entry that there could be, so
+// that a made-up id leads to no day outside the range of dates.
 func ParseReservationID(s string) (ReservationID, error) {
-	return parseID[ReservationID](s, "rsv_", idBody+dateBody+entryBody)
+	id, err := parseID[ReservationID](s, "rsv_", idBody+dateBody+entryBody)
+	if err != nil {
+		return "", err
+	}
+	if _, date, number := id.Day(); date < minServiceDate || date > maxServiceDate || number == 0 {
+		return "", fmt.Errorf("%q is no id: it names no day that can be booked", s)
+	}
+	return id, nil
 }
 
 func parseID[T ~string](s, prefix string, body int) (T, error) {

@@ -75,3 +75,9 @@ func Rejected(err error) (*Rejection, bool) {
 	ok := errors.As(err, &r)
 	return r, ok
 }
+
+// Invalid refuses a command because one of its fields, named as in "time_zone", is not
+// what it must be.
+func Invalid(field, detail string) *Rejection {
+	return Reject(CodeInvalid, detail, Reason{Rule: field})
+}

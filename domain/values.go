@@ -77,35 +77,11 @@ func DateOf(t time.Time) ServiceDate {
 	return ServiceDate(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86_400)
 }
 
-// ServiceDateAt is the service date of instant at in zone loc for a restaurant whose day
-// turns boundaryMinutes after midnight.
-func ServiceDateAt(at Instant, loc *time.Location, boundaryMinutes int) ServiceDate {
-	local := at.Time().In(loc)
-	d := DateOf(local)
-	if local.Hour()*60+local.Minute() < boundaryMinutes {
-		d--
-	}
-	return d
-}
-
 // AddDays returns the date n days later.
 func (d ServiceDate) AddDays(n int) ServiceDate { return d + ServiceDate(n) }
 
 // Weekday returns the day of the week.
 func (d ServiceDate) Weekday() time.Weekday { return d.utc().Weekday() }
-
-// Clock returns the instant that clocks in loc show as minutes after the date's midnight;
-// minutes may pass 1440. Where the zone skips that time, the instant is shifted as
-// time.Date shifts it; where it repeats, the first is returned.
-func (d ServiceDate) Clock(minutes int, loc *time.Location) Instant {
-	y, m, day := d.utc().Date()
-	t := time.Date(y, m, day, 0, minutes, 0, 0, loc)
-	// time.Date does not say which of two it picks: take the earlier one.
-	if earlier := t.Add(-time.Hour); earlier.In(loc).Format("15:04") == t.In(loc).Format("15:04") {
-		t = earlier
-	}
-	return InstantOf(t)
-}
 
 func (d ServiceDate) utc() time.Time { return time.Unix(int64(d)*86_400, 0).UTC() }
 
@@ -136,22 +112,4 @@ func NewPartySize(n int) (PartySize, error) {
 		return 0, fmt.Errorf("%d: %w", n, ErrPartySize)
 	}
 	return PartySize(n), nil
-}
-
-// ParseClock reads a local time HH:MM, 00:00 to 23:59, as minutes after midnight.
-func ParseClock(s string) (minutes int, err error) {
-	if len(s) != 5 || s[2] != ':' {
-		return 0, fmt.Errorf("%q: want a time as HH:MM", s)
-	}
-	t, err := time.Parse("15:04", s)
-	if err != nil {
-		return 0, fmt.Errorf("%q: want a time as HH:MM", s)
-	}
-	return t.Hour()*60 + t.Minute(), nil
-}
-
-// FormatClock writes minutes after midnight, taken modulo a day, as HH:MM.
-func FormatClock(minutes int) string {
-	minutes %= 1440
-	return fmt.Sprintf("%02d:%02d", minutes/60, minutes%60)
 }

@@ -2,6 +2,8 @@ package restaurant
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"daybook/domain"
@@ -50,7 +52,8 @@ type SetHours struct {
 	DayBoundary *int    // minutes after midnight, 0 to 720; nil leaves it as it is
 }
 
-// AddTable puts a table on the floor. It is already so where the very same is there.
+// AddTable puts a table on the floor; a Min of 0 becomes 1. It is already so where the
+// very same table is there.
 type AddTable struct {
 	Now   domain.Instant
 	Actor domain.Actor
@@ -106,8 +109,225 @@ func Decider() domain.Decider[State, Command, Event] {
 }
 
 func decide(s State, c Command) ([]Event, error) {
+	if c, ok := c.(Register); ok {
+		return s.register(c)
+	}
+	if !s.Registered() {
+		return nil, domain.Reject(domain.CodeNotFound, "no such restaurant")
+	}
 	switch c := c.(type) {
+	case ChangeProfile:
+		return s.changeProfile(c)
+	case SetHours:
+		return s.setHours(c)
+	case AddTable:
+		return s.addTable(c)
+	case ChangeTable:
+		return s.changeTable(c)
+	case RemoveTable:
+		return s.removeTable(c)
+	case SetPolicy:
+		return s.setPolicy(c)
+	case Publish:
+		return s.publish(c)
 	default:
 		return nil, fmt.Errorf("restaurant: unknown command %T", c)
 	}
+}
+
+// stamp is the restaurant's time for a command given at now. It never goes back, so that
+// what was known as of an instant is a prefix of the stream.
+func (s State) stamp(now domain.Instant) domain.Stamp {
+	return domain.Stamp{At: max(now, s.ChangedAt)}
+}
+
+// allow refuses an actor who may not change the restaurant.
+func (s State) allow(a domain.Actor) error {
+	if a.Kind == domain.ActorSystem || a.Kind == domain.ActorImport || s.MayManage(a.User) {
+		return nil
+	}
+	return domain.Reject(domain.CodeForbidden, "only the restaurant's own people may do that")
+}
+
+func (s State) register(c Register) ([]Event, error) {
+	house := c.Actor.Kind == domain.ActorSystem || c.Actor.Kind == domain.ActorImport
+	if !house && (c.Actor.User == "" || c.Actor.User != c.Owner) {
+		return nil, domain.Reject(domain.CodeForbidden, "a restaurant is registered by its owner")
+	}
+	if s.Registered() {
+		if s.ID == c.ID && s.Owner == c.Owner {
+			return nil, nil
+		}
+		return nil, domain.Reject(domain.CodeForbidden, "the restaurant is registered by somebody else")
+	}
+	if _, err := domain.ParseRestaurantID(string(c.ID)); err != nil {
+		return nil, domain.Invalid("restaurant_id", err.Error())
+	}
+	if c.Owner != "" {
+		if _, err := domain.ParseUserID(string(c.Owner)); err != nil {
+			return nil, domain.Invalid("owner", err.Error())
+		}
+	}
+	if err := c.Profile.checkZone(c.Zone); err != nil {
+		return nil, err
+	}
+	profile, err := c.Profile.tidied()
+	if err != nil {
+		return nil, err
+	}
+	return []Event{Registered{
+		Stamp: s.stamp(c.Now), ID: c.ID, Owner: c.Owner, Profile: profile,
+		DayBoundary: DefaultDayBoundary, Policy: DefaultPolicy(),
+	}}, nil
+}
+
+func (s State) changeProfile(c ChangeProfile) ([]Event, error) {
+	if err := s.allow(c.Actor); err != nil {
+		return nil, err
+	}
+	changed := c.Changes.apply(s.Profile)
+	if c.Changes.TimeZone != nil {
+		if err := changed.checkZone(c.Zone); err != nil {
+			return nil, err
+		}
+	}
+	profile, err := changed.tidied()
+	if err != nil {
+		return nil, err
+	}
+	if profile.equal(s.Profile) {
+		return nil, nil
+	}
+	return []Event{ProfileChanged{Stamp: s.stamp(c.Now), Profile: profile}}, nil
+}
+
+func (s State) setHours(c SetHours) ([]Event, error) {
+	if err := s.allow(c.Actor); err != nil {
+		return nil, err
+	}
+	boundary := s.DayBoundary
+	if c.DayBoundary != nil {
+		boundary = *c.DayBoundary
+	}
+	shifts, err := checkedHours(c.Shifts, boundary)
+	if err != nil {
+		return nil, err
+	}
+	if boundary == s.DayBoundary && slices.Equal(shifts, s.Shifts) {
+		return nil, nil
+	}
+	return []Event{HoursSet{Stamp: s.stamp(c.Now), Shifts: shifts, DayBoundary: boundary}}, nil
+}
+
+func (s State) addTable(c AddTable) ([]Event, error) {
+	if err := s.allow(c.Actor); err != nil {
+		return nil, err
+	}
+	if _, err := domain.ParseTableID(string(c.Table.ID)); err != nil {
+		return nil, domain.Invalid("table_id", err.Error())
+	}
+	if c.Table.Min == 0 {
+		c.Table.Min = 1
+	}
+	table, err := checkedTable(c.Table)
+	if err != nil {
+		return nil, err
+	}
+	if old, ok := s.Table(table.ID); ok {
+		if old == table {
+			return nil, nil
+		}
+		return nil, domain.Invalid("table_id", "there is another table with this id")
+	}
+	if err := s.numberFree(table); err != nil {
+		return nil, err
+	}
+	if len(s.Tables) >= maxTables {
+		return nil, domain.Reject(domain.CodeInvalid, fmt.Sprintf("a restaurant has at most %d tables", maxTables),
+			domain.Reason{Rule: "tables", Limit: maxTables, Actual: int64(len(s.Tables))})
+	}
+	return []Event{TableAdded{Stamp: s.stamp(c.Now), Table: table}}, nil
+}
+
+func (s State) changeTable(c ChangeTable) ([]Event, error) {
+	if err := s.allow(c.Actor); err != nil {
+		return nil, err
+	}
+	old, ok := s.Table(c.ID)
+	if !ok {
+		return nil, domain.Reject(domain.CodeNotFound, "no such table")
+	}
+	table := old
+	set(&table.Number, c.Number)
+	set(&table.Min, c.Min)
+	set(&table.Max, c.Max)
+	set(&table.Area, c.Area)
+	table, err := checkedTable(table)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.numberFree(table); err != nil {
+		return nil, err
+	}
+	if table == old {
+		return nil, nil
+	}
+	return []Event{TableChanged{Stamp: s.stamp(c.Now), Table: table}}, nil
+}
+
+// numberFree refuses a number that another table has. Cases are not told apart: the floor
+// says them aloud.
+func (s State) numberFree(table restaurantday.Table) error {
+	for _, t := range s.Tables {
+		if t.ID != table.ID && strings.EqualFold(t.Number, table.Number) {
+			return domain.Reject(domain.CodeTableNumberUsed, fmt.Sprintf("there is a table %s already", t.Number),
+				domain.Reason{Rule: "table_number", Blocked: []domain.Block{{Table: t.ID}}})
+		}
+	}
+	return nil
+}
+
+func (s State) removeTable(c RemoveTable) ([]Event, error) {
+	if err := s.allow(c.Actor); err != nil {
+		return nil, err
+	}
+	if _, ok := s.Table(c.ID); !ok {
+		return nil, nil
+	}
+	return []Event{TableRemoved{Stamp: s.stamp(c.Now), ID: c.ID}}, nil
+}
+
+func (s State) setPolicy(c SetPolicy) ([]Event, error) {
+	if err := s.allow(c.Actor); err != nil {
+		return nil, err
+	}
+	policy, err := checkedPolicy(c.Policy)
+	if err != nil {
+		return nil, err
+	}
+	if equalPolicy(policy, s.Policy) {
+		return nil, nil
+	}
+	return []Event{PolicySet{Stamp: s.stamp(c.Now), Policy: policy}}, nil
+}
+
+func (s State) publish(c Publish) ([]Event, error) {
+	if err := s.allow(c.Actor); err != nil {
+		return nil, err
+	}
+	if s.Status == StatusOpen {
+		return nil, nil
+	}
+	var missing []domain.Reason
+	var names []string
+	if len(s.Tables) == 0 {
+		missing, names = append(missing, domain.Reason{Rule: "tables", Limit: 1}), append(names, "a table")
+	}
+	if len(s.Shifts) == 0 {
+		missing, names = append(missing, domain.Reason{Rule: "shifts", Limit: 1}), append(names, "a shift")
+	}
+	if missing != nil {
+		return nil, domain.Reject(domain.CodeNotReady, "to take bookings the restaurant still needs "+strings.Join(names, " and "), missing...)
+	}
+	return []Event{Published{Stamp: s.stamp(c.Now)}}, nil
 }

@@ -56,7 +56,7 @@ func decideClaim(s ClaimState, c ClaimCommand) ([]ClaimEvent, error) {
 		return nil, nil
 	}
 	if _, err := domain.ParseUserID(string(claim.User)); err != nil {
-		return nil, invalid("user_id", err.Error())
+		return nil, domain.Invalid("user_id", err.Error())
 	}
 	return []ClaimEvent{Claimed{Stamp: domain.Stamp{At: claim.Now}, User: claim.User}}, nil
 }

@@ -1,10 +1,9 @@
 // Package user is one person with an account, and the claim by which an e-mail address
 // belongs to one account only.
 //
-// What belongs here: the commands and events of a user and of a claim, and how an e-mail
-// address is normalised. Hashing passwords and addresses, checking passwords and making
-// tokens are done outside; who calls a decider is commands'; which fields are encrypted
-// how is eventstore/codec's (here they are named).
+// What belongs here: the commands and events of a user and of a claim. Hashing passwords
+// and addresses, checking passwords and making tokens are done outside; who calls a decider
+// is commands'; how the fields named personal here are encrypted is eventstore/codec's.
 //
 // # Registering
 //
@@ -12,7 +11,7 @@
 // its own that is named by a keyed hash of the normalised address and holds a user id. To
 // register:
 //
-//  1. Normalise the address (NormalizeEmail) and hash it with the house's key.
+//  1. Normalise the address (domain.NormalizeEmail) and hash it with the house's key.
 //  2. Give the claim's stream a Claim with a fresh user id. Where the address is claimed
 //     already, no event comes of it and that is no refusal: a claim alone is not an account.
 //  3. Go on with the id that the claim holds now (ClaimState.User), which may not be the

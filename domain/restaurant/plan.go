@@ -1,0 +1,124 @@
+package restaurant
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"daybook/domain"
+	"daybook/domain/restaurantday"
+)
+
+// DayPlan is what the book of one service date is opened with. Revision is that of the
+// restaurant's stream, which s was folded from; loc is the zone that the profile names. A
+// date on which no shift opens gives a plan without slots.
+//
+// It is refused with domain.CodeNotFound for a restaurant that there is not, and with
+// domain.CodeClosed for one that is not published. Another zone is an error of the caller.
+//
+// Slots stand at what clocks show: one that the zone skips on that date is left out, one
+// that it repeats stands twice, under the same Time. Slots and closings stay within the
+// service date as domain.ServiceDateAt has it, so two dates never share an instant.
+func (s State) DayPlan(date domain.ServiceDate, revision uint64, loc *time.Location) (*restaurantday.Plan, error) {
+	switch {
+	case !s.Registered():
+		return nil, domain.Reject(domain.CodeNotFound, "no such restaurant")
+	case s.Status != StatusOpen:
+		return nil, domain.Reject(domain.CodeClosed, "the restaurant does not take bookings yet",
+			domain.Reason{Rule: "status"})
+	case loc == nil || loc.String() != s.Profile.TimeZone:
+		return nil, fmt.Errorf("restaurant: a plan for zone %q was asked in zone %s", s.Profile.TimeZone, loc)
+	}
+	plan := &restaurantday.Plan{
+		Revision:     revision,
+		Zone:         s.Profile.TimeZone,
+		Tables:       s.floor(),
+		Policy:       s.Policy,
+		BookableFrom: date.AddDays(-s.Policy.HorizonDays).Clock(0, loc),
+	}
+	for _, shift := range s.Shifts {
+		if shift.Days.Has(date.Weekday()) {
+			plan.Slots = append(plan.Slots, shift.slots(date, s.DayBoundary, loc)...)
+		}
+	}
+	slices.SortFunc(plan.Slots, func(a, b restaurantday.Slot) int { return cmp.Compare(a.StartsAt, b.StartsAt) })
+	return plan, nil
+}
+
+// slots lists the slots of the shift that opens on date.
+func (s Shift) slots(date domain.ServiceDate, boundary int, loc *time.Location) (slots []restaurantday.Slot) {
+	service := domain.Interval{From: date.Clock(boundary, loc), To: date.AddDays(1).Clock(boundary, loc)}
+	opens, last, closes := s.span()
+	for at := opens; at <= last; at += s.SlotMinutes {
+		for _, instant := range date.Clocks(at, loc) {
+			if instant >= service.From && instant < service.To {
+				slots = append(slots, restaurantday.Slot{Time: domain.FormatClock(at), StartsAt: instant, Shift: s.Name})
+			}
+		}
+	}
+	if len(slots) == 0 {
+		return nil
+	}
+	// Where 01:00 and 01:30 come twice, so do their parties: the shift closes when clocks
+	// show its closing time after the last of them.
+	slices.SortFunc(slots, func(a, b restaurantday.Slot) int { return cmp.Compare(a.StartsAt, b.StartsAt) })
+	end := min(closing(date, closes, slots[len(slots)-1].StartsAt, loc), service.To)
+	for i := range slots {
+		slots[i].Closes = end
+	}
+	return slots
+}
+
+// closing is the first instant after the last seating at which clocks show closes or,
+// where they skip it, have gone past it.
+func closing(date domain.ServiceDate, closes int, after domain.Instant, loc *time.Location) domain.Instant {
+	for _, instant := range date.Clocks(closes, loc) {
+		if instant > after {
+			return instant
+		}
+	}
+	return max(date.Clock(closes, loc), after)
+}
+
+// floor lists the tables by capacity, then by number as people count: 2 before 10.
+func (s State) floor() []restaurantday.Table {
+	tables := slices.Clone(s.Tables)
+	slices.SortStableFunc(tables, func(a, b restaurantday.Table) int {
+		return cmp.Or(cmp.Compare(a.Max, b.Max), compareNatural(a.Number, b.Number))
+	})
+	return tables
+}
+
+// compareNatural orders by stretches: those of digits by value, others by letter.
+func compareNatural(a, b string) int {
+	restA, restB := a, b
+	for restA != "" && restB != "" {
+		var partA, partB string
+		var digitsA, digitsB bool
+		partA, digitsA, restA = stretch(restA)
+		partB, digitsB, restB = stretch(restB)
+		if digitsA && digitsB {
+			partA, partB = strings.TrimLeft(partA, "0"), strings.TrimLeft(partB, "0")
+			if c := cmp.Compare(len(partA), len(partB)); c != 0 {
+				return c
+			}
+		}
+		if c := strings.Compare(partA, partB); c != 0 {
+			return c
+		}
+	}
+	return cmp.Or(cmp.Compare(len(restA), len(restB)), strings.Compare(a, b))
+}
+
+// stretch cuts the leading run of digits, or of anything else, off s.
+func stretch(s string) (part string, digits bool, rest string) {
+	isDigit := func(i int) bool { return s[i] >= '0' && s[i] <= '9' }
+	digits = isDigit(0)
+	i := 1
+	for i < len(s) && isDigit(i) == digits {
+		i++
+	}
+	return s[:i], digits, s[i:]
+}
