@@ -139,7 +139,7 @@ func startProcess(dir string, credential *syscall.Credential, path string, args 
 	if err != nil {
 		return nil, fmt.Errorf("open the log of %s: %w", path, err)
 	}
-	defer log.Close() //nolint:errcheck // nothing is written through this handle
+	defer log.Close() // nothing is written through this handle
 	p.cmd.Dir = dir
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	// A group of its own keeps a terminal's interrupt away until we stop it ourselves.
