@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"daybook/domain"
+	"daybook/domain/restaurant"
 )
 
 // filled returns a value of type t in which no field, however deep, is zero and no two
@@ -27,6 +28,9 @@ func fill(tb testing.TB, v reflect.Value, n *int) {
 		return
 	case domain.ServiceDate:
 		v.SetInt(int64(testDate) + int64(*n))
+		return
+	case restaurant.Weekdays:
+		v.SetUint(uint64(*n)%uint64(restaurant.EveryDay) + 1)
 		return
 	}
 	switch v.Kind() {

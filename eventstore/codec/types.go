@@ -9,11 +9,27 @@ const (
 	TypeReservationCancelled = "reservation.cancelled"
 	TypeReservationExpired   = "reservation.expired"
 	TypeDemandRefused        = "demand.refused"
+
+	TypeRestaurantRegistered     = "restaurant.registered"
+	TypeRestaurantProfileChanged = "restaurant.profile_changed"
+	TypeRestaurantHoursSet       = "restaurant.hours_set"
+	TypeRestaurantTableAdded     = "restaurant.table_added"
+	TypeRestaurantTableChanged   = "restaurant.table_changed"
+	TypeRestaurantTableRemoved   = "restaurant.table_removed"
+	TypeRestaurantPolicySet      = "restaurant.policy_set"
+	TypeRestaurantPublished      = "restaurant.published"
+
+	TypeUserRegistered = "user.registered"
+	TypeUserLoggedIn   = "user.logged_in"
+	TypeEmailClaimed   = "email.claimed"
 )
 
 // allForms is the table of every event this program can read and write.
 func allForms() []form {
 	return []form{
 		dayOpened, reservationHeld, reservationConfirmed, reservationCancelled, reservationExpired, demandRefused,
+		restaurantRegistered, restaurantProfileChanged, restaurantHoursSet, restaurantTableAdded,
+		restaurantTableChanged, restaurantTableRemoved, restaurantPolicySet, restaurantPublished,
+		userRegistered, userLoggedIn, emailClaimed,
 	}
 }
