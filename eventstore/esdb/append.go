@@ -1,0 +1,185 @@
+package esdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	client "github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/google/uuid"
+
+	"daybook/eventstore"
+)
+
+// Append adds events to stream; see eventstore.Appender.
+func (s *Store) Append(ctx context.Context, stream eventstore.StreamName, expected eventstore.Expected, events ...eventstore.Event) (eventstore.Appended, error) {
+	if err := eventstore.CheckAppend(stream, expected, events); err != nil {
+		return eventstore.Appended{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return eventstore.Appended{}, err
+	}
+	done, err := s.begin()
+	if err != nil {
+		return eventstore.Appended{}, err
+	}
+	defer done()
+	call, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	l, err := s.links.acquire(call)
+	if err != nil {
+		return eventstore.Appended{}, s.notConnected(ctx, err)
+	}
+	defer s.links.release(l)
+
+	result, err := guarded(func() (*client.WriteResult, error) {
+		return l.client.AppendToStream(call, string(stream), client.AppendToStreamOptions{
+			ExpectedRevision: revisionOf(expected),
+			Deadline:         &s.timeout,
+		}, proposals(events)...)
+	})
+	switch {
+	case err == nil:
+		return s.placed(call, l, stream, expected, events, result)
+	case codeOf(err) == client.ErrorCodeWrongExpectedVersion:
+		return s.conflicted(call, l, stream, expected, events, err)
+	default:
+		return eventstore.Appended{}, s.appendFailure(ctx, l, err)
+	}
+}
+
+// notConnected is the contract's error where no link was to be had: nothing was sent.
+func (s *Store) notConnected(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, eventstore.ErrClosed), errors.Is(err, eventstore.ErrUnavailable):
+		return err
+	default:
+		return fmt.Errorf("%w: no connection within %s", eventstore.ErrUnavailable, s.timeout)
+	}
+}
+
+// placed turns the server's success into the place of the events. An append that was
+// retried may be answered with other values than its first time, and the client makes
+// 0 of a position that was left out; where the answer cannot be right the stream says.
+func (s *Store) placed(ctx context.Context, l *link, stream eventstore.StreamName, expected eventstore.Expected, events []eventstore.Event, result *client.WriteResult) (eventstore.Appended, error) {
+	revision := eventstore.Revision(result.NextExpectedVersion)
+	must, known := lastRevision(expected, len(events))
+	if result.CommitPosition != 0 && (!known || must == revision) {
+		return eventstore.Appended{Revision: revision, Position: fromServer(result.CommitPosition)}, nil
+	}
+	if known {
+		revision = must
+	}
+	at, stands, err := s.standing(ctx, l, stream, revision, events)
+	switch {
+	case err != nil:
+		return eventstore.Appended{}, fmt.Errorf("%w: appended, but its place could not be read: %v", eventstore.ErrUnknownOutcome, err)
+	case !stands:
+		return eventstore.Appended{}, fmt.Errorf("%w: the server says that it appended to %q, and the stream does not hold it", eventstore.ErrUnknownOutcome, stream)
+	}
+	return at, nil
+}
+
+// conflicted turns the server's "wrong version" into a ConflictError, unless the
+// stream already holds exactly these events where they belong: then this is a retry
+// that the server did not recognise.
+func (s *Store) conflicted(ctx context.Context, l *link, stream eventstore.StreamName, expected eventstore.Expected, events []eventstore.Event, cause error) (eventstore.Appended, error) {
+	actual, ok := actualOf(cause)
+	if !ok {
+		var err error
+		if actual, err = s.actual(ctx, l, stream); err != nil {
+			return eventstore.Appended{}, fmt.Errorf("%w: the stream was not as expected, and how it is could not be read: %v", eventstore.ErrUnavailable, err)
+		}
+	}
+	if last, known := lastRevision(expected, len(events)); known && actual.Exists && actual.Revision >= last {
+		at, stands, err := s.standing(ctx, l, stream, last, events)
+		if err != nil {
+			return eventstore.Appended{}, fmt.Errorf("%w: whether the stream holds this append already could not be read: %v", eventstore.ErrUnknownOutcome, err)
+		}
+		if stands {
+			return at, nil
+		}
+	}
+	return eventstore.Appended{}, &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: actual}
+}
+
+// standing reports whether the events stand in stream with the last of them at
+// revision last, and where that is.
+func (s *Store) standing(ctx context.Context, l *link, stream eventstore.StreamName, last eventstore.Revision, events []eventstore.Event) (eventstore.Appended, bool, error) {
+	if uint64(last)+1 < uint64(len(events)) {
+		return eventstore.Appended{}, false, nil
+	}
+	first := uint64(last) + 1 - uint64(len(events))
+	var place eventstore.Appended
+	n := 0
+	for r, err := range s.on(ctx, l, streamFrom(stream, client.Forwards, client.Revision(first), uint64(len(events)))) {
+		if errors.Is(err, eventstore.ErrStreamNotFound) {
+			return eventstore.Appended{}, false, nil
+		}
+		if err != nil {
+			return eventstore.Appended{}, false, err
+		}
+		if n == len(events) || r.ID != events[n].ID || uint64(r.Revision) != first+uint64(n) {
+			return eventstore.Appended{}, false, nil
+		}
+		place = eventstore.Appended{Revision: r.Revision, Position: r.Position}
+		n++
+	}
+	return place, n == len(events), nil
+}
+
+// actual reads where a stream stands.
+func (s *Store) actual(ctx context.Context, l *link, stream eventstore.StreamName) (eventstore.Actual, error) {
+	for r, err := range s.on(ctx, l, streamFrom(stream, client.Backwards, client.End{}, 1)) {
+		if errors.Is(err, eventstore.ErrStreamNotFound) {
+			break
+		}
+		return eventstore.Actual{Exists: err == nil, Revision: r.Revision}, err
+	}
+	return eventstore.Actual{}, nil
+}
+
+// lastRevision is the revision that the last of n events gets, where the expectation
+// says.
+func lastRevision(expected eventstore.Expected, n int) (last eventstore.Revision, known bool) {
+	if r, exact := expected.Revision(); exact {
+		return r + eventstore.Revision(n), true
+	}
+	if expected.Is(eventstore.NoStream()) {
+		return eventstore.Revision(n - 1), true
+	}
+	return 0, false
+}
+
+// revisionOf never returns nil, which the client takes for "do not check".
+func revisionOf(expected eventstore.Expected) client.ExpectedRevision {
+	if r, exact := expected.Revision(); exact {
+		return client.Revision(uint64(r))
+	}
+	switch {
+	case expected.Is(eventstore.NoStream()):
+		return client.NoStream{}
+	case expected.Is(eventstore.Exists()):
+		return client.StreamExists{}
+	case expected.Is(eventstore.Any()):
+		return client.Any{}
+	default:
+		panic("esdb: an expectation that CheckAppend should have refused")
+	}
+}
+
+func proposals(events []eventstore.Event) []client.EventData {
+	out := make([]client.EventData, len(events))
+	for i, e := range events {
+		out[i] = client.EventData{
+			EventID:     uuid.UUID(e.ID), // not zero, CheckAppend has seen to it
+			EventType:   e.Type,
+			ContentType: client.ContentTypeJson,
+			Data:        e.Data,
+			Metadata:    e.Metadata,
+		}
+	}
+	return out
+}

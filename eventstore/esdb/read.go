@@ -1,0 +1,178 @@
+package esdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"sync/atomic"
+	"time"
+
+	client "github.com/EventStore/EventStore-Client-Go/v4/esdb"
+
+	"daybook/eventstore"
+)
+
+// everything is the count of a read without an end of its own. Servers keep counts as
+// signed numbers.
+const everything = math.MaxInt64
+
+// ReadStream reads stream forwards; see eventstore.Reader.
+func (s *Store) ReadStream(ctx context.Context, stream eventstore.StreamName, from eventstore.Revision) iter.Seq2[eventstore.Record, error] {
+	if from > math.MaxInt64 {
+		// No stream gets there, but whether there is one at all still has to be said.
+		from = math.MaxInt64
+	}
+	return s.readStream(ctx, stream, streamFrom(stream, client.Forwards, client.Revision(uint64(from)), everything))
+}
+
+// ReadStreamBackwards reads stream from its end; see eventstore.Reader.
+func (s *Store) ReadStreamBackwards(ctx context.Context, stream eventstore.StreamName) iter.Seq2[eventstore.Record, error] {
+	return s.readStream(ctx, stream, streamFrom(stream, client.Backwards, client.End{}, everything))
+}
+
+func (s *Store) readStream(ctx context.Context, stream eventstore.StreamName, start opening) iter.Seq2[eventstore.Record, error] {
+	if err := eventstore.CheckStream(stream); err != nil {
+		return failed(err)
+	}
+	return s.read(ctx, start)
+}
+
+// ReadAll reads the ledger forwards; see eventstore.Reader. The filter is applied
+// here: the client filters subscriptions only.
+func (s *Store) ReadAll(ctx context.Context, after eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Record, error] {
+	from := allPosition(after)
+	records := s.read(ctx, func(ctx context.Context, c *client.Client) (*client.ReadStream, error) {
+		return c.ReadAll(ctx, client.ReadAllOptions{Direction: client.Forwards, From: from}, everything)
+	})
+	return keep(records, func(r eventstore.Record) bool {
+		// The server's read begins with the record at from.
+		return r.Position > after && filter.Passes(r.Stream, r.Type)
+	})
+}
+
+// ReadAllBackwards reads the ledger from its end; see eventstore.Reader.
+func (s *Store) ReadAllBackwards(ctx context.Context, filter eventstore.Filter) iter.Seq2[eventstore.Record, error] {
+	records := s.read(ctx, func(ctx context.Context, c *client.Client) (*client.ReadStream, error) {
+		return c.ReadAll(ctx, client.ReadAllOptions{Direction: client.Backwards, From: client.End{}}, everything)
+	})
+	return keep(records, func(r eventstore.Record) bool { return filter.Passes(r.Stream, r.Type) })
+}
+
+// allPosition is where a read or subscription after a position starts. It never
+// returns nil, which the client takes for the end.
+func allPosition(after eventstore.Position) client.AllPosition {
+	if after == eventstore.Start {
+		return client.Start{}
+	}
+	return toServer(after)
+}
+
+func keep(records iter.Seq2[eventstore.Record, error], passes func(eventstore.Record) bool) iter.Seq2[eventstore.Record, error] {
+	return func(yield func(eventstore.Record, error) bool) {
+		for r, err := range records {
+			if err == nil && !passes(r) {
+				continue
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+func failed(err error) iter.Seq2[eventstore.Record, error] {
+	return func(yield func(eventstore.Record, error) bool) { yield(eventstore.Record{}, err) }
+}
+
+// opening starts a read.
+type opening func(context.Context, *client.Client) (*client.ReadStream, error)
+
+func streamFrom(stream eventstore.StreamName, direction client.Direction, from client.StreamPosition, count uint64) opening {
+	return func(ctx context.Context, c *client.Client) (*client.ReadStream, error) {
+		return c.ReadStream(ctx, string(stream), client.ReadStreamOptions{Direction: direction, From: from}, count)
+	}
+}
+
+// read connects if need be and reads; each use of the sequence is a read of its own.
+func (s *Store) read(ctx context.Context, start opening) iter.Seq2[eventstore.Record, error] {
+	return func(yield func(eventstore.Record, error) bool) {
+		if err := s.usable(ctx); err != nil {
+			yield(eventstore.Record{}, err)
+			return
+		}
+		connecting, cancel := context.WithTimeout(ctx, s.timeout)
+		l, err := s.links.acquire(connecting)
+		cancel()
+		if err != nil {
+			yield(eventstore.Record{}, s.notConnected(ctx, err))
+			return
+		}
+		defer s.links.release(l)
+		s.on(ctx, l, start)(yield)
+	}
+}
+
+func (s *Store) usable(ctx context.Context) error {
+	if s.open.Err() != nil {
+		return eventstore.ErrClosed
+	}
+	return ctx.Err()
+}
+
+// errSilent is a server that keeps a reader waiting for longer than the call timeout.
+var errSilent = errors.New("the server did not answer in time")
+
+// on reads on a link that the caller holds.
+func (s *Store) on(ctx context.Context, l *link, start opening) iter.Seq2[eventstore.Record, error] {
+	return func(yield func(eventstore.Record, error) bool) {
+		call, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(s.open, cancel)()
+		// The caller may take its time with a record, the server not.
+		var silent atomic.Bool
+		patience := time.AfterFunc(s.timeout, func() { silent.Store(true); cancel() })
+		defer patience.Stop()
+		fail := func(err error) {
+			if silent.Load() && s.usable(ctx) == nil {
+				err = fmt.Errorf("%w: %v", eventstore.ErrUnavailable, errSilent)
+			}
+			yield(eventstore.Record{}, s.readFailure(ctx, l, err))
+		}
+
+		stream, err := guarded(func() (*client.ReadStream, error) { return start(call, l.client) })
+		if err != nil {
+			fail(err)
+			return
+		}
+		defer stream.Close()
+		receive := stream.Recv
+		for {
+			resolved, err := guarded(receive)
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			patience.Stop()
+			if err != nil {
+				fail(err)
+				return
+			}
+			record, err := toRecord(resolved)
+			if err != nil {
+				fail(err)
+				return
+			}
+			if !yield(record, nil) {
+				return
+			}
+			if err := s.usable(ctx); err != nil {
+				// What is in flight would still come, and the caller no longer wants it.
+				yield(eventstore.Record{}, err)
+				return
+			}
+			patience.Reset(s.timeout)
+		}
+	}
+}

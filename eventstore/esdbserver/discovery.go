@@ -1,0 +1,89 @@
+package esdbserver
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"daybook/eventstore"
+)
+
+// protocolVersion is the server version whose protocol this is. Clients switch on its
+// parts, which have to be whole numbers.
+const protocolVersion = "24.10.0"
+
+// featuresService tells a client what it may call. Official clients ask once a
+// connection and take a method that is not listed as absent.
+type featuresService struct {
+	serverfeatures.UnimplementedServerFeaturesServer
+}
+
+func (featuresService) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
+	const streamsName = "event_store.client.streams.streams"
+	return &serverfeatures.SupportedMethods{
+		EventStoreServerVersion: protocolVersion,
+		Methods: []*serverfeatures.SupportedMethod{
+			{ServiceName: streamsName, MethodName: "append"},
+			{ServiceName: streamsName, MethodName: "read", Features: []string{"position", "events"}},
+			{ServiceName: "event_store.client.gossip.gossip", MethodName: "read"},
+			{ServiceName: "event_store.client.server_features.serverfeatures", MethodName: "getsupportedmethods"},
+		},
+	}, nil
+}
+
+// gossipService describes a cluster of one: this server, alive, its leader.
+type gossipService struct {
+	gossip.UnimplementedGossipServer
+	server *Server
+}
+
+// nodeID is the same for every server: a cluster of one has nobody to be told from.
+var nodeID = eventstore.EventID{0: 0xda, 1: 0x7b, 15: 1}
+
+func (g *gossipService) Read(ctx context.Context, _ *shared.Empty) (*gossip.ClusterInfo, error) {
+	address, err := g.server.dialable(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &gossip.ClusterInfo{Members: []*gossip.MemberInfo{{
+		InstanceId:   structuredID(nodeID),
+		TimeStamp:    ticks(time.Now()),
+		State:        gossip.MemberInfo_Leader,
+		IsAlive:      true,
+		HttpEndPoint: address,
+	}}}, nil
+}
+
+// dialable is where the asking client reaches this server. The listener's own address
+// will not do: it may be "every interface", which nobody can dial.
+func (s *Server) dialable(ctx context.Context) (*gossip.EndPoint, error) {
+	hostPort := s.options.Advertise
+	if hostPort == "" {
+		p, ok := peer.FromContext(ctx)
+		if !ok || p.LocalAddr == nil {
+			return nil, status.Error(codes.Unavailable, "the server does not know its address")
+		}
+		hostPort = p.LocalAddr.String()
+	}
+	host, portText, err := net.SplitHostPort(hostPort)
+	if err != nil {
+		return nil, status.Error(codes.Unavailable, "the server has no address to dial")
+	}
+	port, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil {
+		return nil, status.Error(codes.Unavailable, "the server has no port to dial")
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.To4() == nil {
+		// Clients join address and port with a colon and nothing else.
+		host = "[" + host + "]"
+	}
+	return &gossip.EndPoint{Address: host, Port: uint32(port)}, nil
+}

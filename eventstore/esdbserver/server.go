@@ -1,0 +1,176 @@
+// Package esdbserver speaks the EventStoreDB gRPC protocol over any
+// eventstore.Store, so that official clients, in whatever language, and further
+// processes of Daybook can append to, read and follow one ledger.
+//
+// What belongs here: the protocol — the translation between its messages and the
+// contract, its limits, and who may connect. What does not: keeping events (look in
+// embedded), the other end of the wire (esdb), and anything that knows what an event
+// means (codec).
+//
+// # Positions on the wire
+//
+// The protocol counts from 0, the contract from 1: a record at eventstore.Position p
+// stands at commit and prepare position p-1 on the wire. The esdb adapter adds the 1
+// again, so a position means the same to a process that holds the store and to one
+// that reaches it through this server, and both may share one checkpoint.
+//
+// # What is not spoken
+//
+// Delete, Tombstone, stream metadata, links, BatchAppend (not advertised, so clients
+// use Append) and persistent subscriptions. A call to one of them is answered with
+// UNIMPLEMENTED, or INVALID_ARGUMENT where a "$" stream is written.
+package esdbserver
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"golang.org/x/net/netutil"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+
+	"daybook/eventstore"
+)
+
+const (
+	// maxMessage bounds one message from a client: the largest event and room for the
+	// rest of its envelope.
+	maxMessage = eventstore.MaxEventSize + 64<<10
+	// maxHeaders bounds the headers of one call, in bytes.
+	maxHeaders = 16 << 10
+	// handshakeTimeout bounds the time from accepting a connection to its first call.
+	handshakeTimeout = 10 * time.Second
+	// minPing is the shortest time between two pings that a client may send. Official
+	// clients ping every 10 s, also without a call under way; gRPC's own default would
+	// throw them out.
+	minPing = 5 * time.Second
+	// pingAfter and pingTimeout find clients that went away without a word, whose
+	// subscriptions would otherwise stay for ever.
+	pingAfter   = 30 * time.Second
+	pingTimeout = 15 * time.Second
+)
+
+// Options of a Server. The zero value serves anyone who can reach the listener, in
+// clear: fit for a loopback port or a socket in a guarded folder only.
+type Options struct {
+	// Authenticate decides on the user and password of each call; nil lets all pass.
+	// Official clients send credentials over TLS only.
+	Authenticate func(user, password string) bool
+	// TLS of the listener; nil serves in clear.
+	TLS *tls.Config
+	// Advertise is the "host:port" that clients which discover nodes by gossip are told
+	// to dial. Empty: the address that the asking client reached.
+	Advertise string
+	// MaxConnections open at a time, 256 if 0. Further ones wait.
+	MaxConnections int
+	// MaxCalls under way at a time on one connection, 1000 if 0.
+	MaxCalls uint32
+	// AppendTimeout is how long a client may take to send one append, and the store to
+	// do it; 15 s if 0.
+	AppendTimeout time.Duration
+	// Logger receives the causes that clients are not told; slog's default if nil.
+	Logger *slog.Logger
+}
+
+// Server serves one Store. Safe for concurrent use.
+type Server struct {
+	store   eventstore.Store
+	options Options
+	grpc    *grpc.Server
+	// closing ends subscriptions, which no client ends by itself, when Shutdown begins.
+	closing context.Context
+	close   context.CancelFunc
+
+	mu   sync.Mutex
+	addr net.Addr
+}
+
+// New returns a server of store. It neither listens yet nor owns the store: who made
+// the store closes it, after Shutdown.
+func New(store eventstore.Store, options Options) *Server {
+	if options.MaxConnections <= 0 {
+		options.MaxConnections = 256
+	}
+	if options.MaxCalls == 0 {
+		options.MaxCalls = 1000
+	}
+	if options.AppendTimeout <= 0 {
+		options.AppendTimeout = 15 * time.Second
+	}
+	if options.Logger == nil {
+		options.Logger = slog.Default()
+	}
+	s := &Server{store: store, options: options}
+	s.closing, s.close = context.WithCancel(context.Background())
+
+	grpcOptions := []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.MaxConcurrentStreams(options.MaxCalls),
+		grpc.MaxHeaderListSize(maxHeaders),
+		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
+		grpc.ChainUnaryInterceptor(s.guardUnary),
+		grpc.ChainStreamInterceptor(s.guardStream),
+	}
+	if options.TLS != nil {
+		grpcOptions = append(grpcOptions, grpc.Creds(credentials.NewTLS(options.TLS)))
+	}
+	s.grpc = grpc.NewServer(grpcOptions...)
+	streams.RegisterStreamsServer(s.grpc, &streamsService{server: s})
+	gossip.RegisterGossipServer(s.grpc, &gossipService{server: s})
+	serverfeatures.RegisterServerFeaturesServer(s.grpc, featuresService{})
+	return s
+}
+
+// Serve answers clients of lis until Shutdown, which makes it return nil. It owns lis
+// and may be called once.
+func (s *Server) Serve(lis net.Listener) error {
+	s.mu.Lock()
+	if s.addr != nil {
+		s.mu.Unlock()
+		return errors.New("esdbserver: already serving")
+	}
+	s.addr = lis.Addr()
+	s.mu.Unlock()
+	if err := s.grpc.Serve(netutil.LimitListener(lis, s.options.MaxConnections)); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return fmt.Errorf("esdbserver: serve %s: %w", lis.Addr(), err)
+	}
+	return nil
+}
+
+// Addr returns the address that is served, nil before Serve.
+func (s *Server) Addr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addr
+}
+
+// Shutdown stops accepting, breaks subscriptions off, lets appends and reads under way
+// finish, and returns. If ctx ends first it cuts them off and returns ctx's error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.close()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.grpc.GracefulStop()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		s.grpc.Stop()
+		<-done
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,163 @@
+package esdbserver
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"github.com/google/uuid"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"daybook/eventstore"
+)
+
+// Names in an event's protocol metadata.
+const (
+	metaType        = "type"
+	metaContentType = "content-type"
+	metaCreated     = "created"
+
+	contentJSON   = "application/json"
+	contentBinary = "application/octet-stream"
+)
+
+// toWire is the protocol's form of a record's position; see the package comment.
+func toWire(p eventstore.Position) uint64 { return uint64(p) - 1 }
+
+// fromWire is the contract's form of a position on the wire. Clients write "the end"
+// as the highest number, so it must not wrap around.
+func fromWire(w uint64) eventstore.Position {
+	if w == math.MaxUint64 {
+		return math.MaxUint64
+	}
+	return eventstore.Position(w + 1)
+}
+
+// ticks counts 100 ns since 1970, as clients expect an event's creation.
+func ticks(t time.Time) int64 { return t.Unix()*10_000_000 + int64(t.Nanosecond())/100 }
+
+func structuredID(id eventstore.EventID) *shared.UUID {
+	return &shared.UUID{Value: &shared.UUID_Structured_{Structured: &shared.UUID_Structured{
+		MostSignificantBits:  int64(binary.BigEndian.Uint64(id[:8])),
+		LeastSignificantBits: int64(binary.BigEndian.Uint64(id[8:])),
+	}}}
+}
+
+func textID(id eventstore.EventID) *shared.UUID {
+	return &shared.UUID{Value: &shared.UUID_String_{String_: id.String()}}
+}
+
+// eventID reads both forms that clients use.
+func eventID(id *shared.UUID) (eventstore.EventID, error) {
+	switch v := id.GetValue().(type) {
+	case *shared.UUID_Structured_:
+		if v.Structured == nil {
+			break
+		}
+		var out eventstore.EventID
+		binary.BigEndian.PutUint64(out[:8], uint64(v.Structured.GetMostSignificantBits()))
+		binary.BigEndian.PutUint64(out[8:], uint64(v.Structured.GetLeastSignificantBits()))
+		return out, nil
+	case *shared.UUID_String_:
+		parsed, err := uuid.Parse(v.String_)
+		if err != nil {
+			return eventstore.EventID{}, status.Errorf(codes.InvalidArgument, "event id %.64q is not a UUID", v.String_)
+		}
+		return eventstore.EventID(parsed), nil
+	}
+	return eventstore.EventID{}, status.Error(codes.InvalidArgument, "an event has no id")
+}
+
+func streamName(id *shared.StreamIdentifier) (eventstore.StreamName, error) {
+	name := eventstore.StreamName(id.GetStreamName())
+	if err := eventstore.CheckStream(name); err != nil {
+		return "", status.Error(codes.InvalidArgument, err.Error())
+	}
+	if !utf8.ValidString(string(name)) {
+		return "", status.Error(codes.InvalidArgument, "the stream name is not UTF-8")
+	}
+	return name, nil
+}
+
+func streamIdentifier(name eventstore.StreamName) *shared.StreamIdentifier {
+	return &shared.StreamIdentifier{StreamName: []byte(name)}
+}
+
+// proposed is the event of one message of an append.
+func proposed(m *streams.AppendReq_ProposedMessage) (eventstore.Event, error) {
+	id, err := eventID(m.GetId())
+	if err != nil {
+		return eventstore.Event{}, err
+	}
+	switch contentType := m.GetMetadata()[metaContentType]; contentType {
+	case contentJSON, contentBinary:
+	default:
+		return eventstore.Event{}, status.Errorf(codes.InvalidArgument, "event %s: %s is %.64q, want %s or %s",
+			id, metaContentType, contentType, contentJSON, contentBinary)
+	}
+	return eventstore.Event{
+		ID:       id,
+		Type:     m.GetMetadata()[metaType],
+		Data:     m.GetData(),
+		Metadata: m.GetCustomMetadata(),
+	}, nil
+}
+
+// recorder makes read responses, with ids in the form the client asked for.
+type recorder struct {
+	id func(eventstore.EventID) *shared.UUID
+}
+
+func newRecorder(option *streams.ReadReq_Options_UUIDOption) recorder {
+	if _, text := option.GetContent().(*streams.ReadReq_Options_UUIDOption_String_); text {
+		return recorder{id: textID}
+	}
+	return recorder{id: structuredID}
+}
+
+func (c recorder) event(r eventstore.Record) *streams.ReadResp {
+	position := toWire(r.Position)
+	return &streams.ReadResp{Content: &streams.ReadResp_Event{Event: &streams.ReadResp_ReadEvent{
+		Event: &streams.ReadResp_ReadEvent_RecordedEvent{
+			Id:               c.id(r.ID),
+			StreamIdentifier: streamIdentifier(r.Stream),
+			StreamRevision:   uint64(r.Revision),
+			PreparePosition:  position,
+			CommitPosition:   position,
+			Metadata: map[string]string{
+				metaType:        r.Type,
+				metaContentType: contentType(r.Data),
+				metaCreated:     strconv.FormatInt(ticks(r.Recorded), 10),
+			},
+			CustomMetadata: r.Metadata,
+			Data:           r.Data,
+		},
+		Position: &streams.ReadResp_ReadEvent_CommitPosition{CommitPosition: position},
+	}}}
+}
+
+// contentType is told from the bytes: the contract keeps none beside them.
+func contentType(data []byte) string {
+	if json.Valid(data) {
+		return contentJSON
+	}
+	return contentBinary
+}
+
+func checkpoint(p eventstore.Position) *streams.ReadResp {
+	position := toWire(p)
+	return &streams.ReadResp{Content: &streams.ReadResp_Checkpoint_{Checkpoint: &streams.ReadResp_Checkpoint{
+		CommitPosition: position, PreparePosition: position,
+	}}}
+}
+
+func invalid(format string, args ...any) error {
+	return status.Error(codes.InvalidArgument, fmt.Sprintf(format, args...))
+}
