@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -71,19 +72,9 @@ func New(cfg Config) (*Subscriber, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	if cfg.MinBackoff <= 0 {
-		cfg.MinBackoff = 20 * time.Millisecond
-	}
-	cfg.MaxBackoff = max(cfg.MaxBackoff, cfg.MinBackoff, defaultMaxBackoff(cfg.MaxBackoff))
+	cfg.MinBackoff, cfg.MaxBackoff = bounds(cfg.MinBackoff, cfg.MaxBackoff)
 	ctx, end := context.WithCancel(context.Background())
 	return &Subscriber{cfg: cfg, ctx: ctx, end: end}, nil
-}
-
-func defaultMaxBackoff(set time.Duration) time.Duration {
-	if set <= 0 {
-		return 5 * time.Second
-	}
-	return 0
 }
 
 // Subscribe begins to read for topic. The channel closes when ctx ends or the subscriber
@@ -123,7 +114,7 @@ type batchKey struct{}
 
 type carried struct {
 	batch   eventstore.Batch
-	restart *bool
+	restart *atomic.Bool
 }
 
 // BatchOf returns the stretch of the ledger that msg carries; ok is false for a message
@@ -141,7 +132,7 @@ func BatchOf(msg *message.Message) (b eventstore.Batch, ok bool) {
 // somebody else. Call it before the message is acknowledged.
 func Restart(msg *message.Message) {
 	if c, ok := msg.Context().Value(batchKey{}).(*carried); ok {
-		*c.restart = true
+		c.restart.Store(true)
 	}
 }
 
@@ -216,14 +207,15 @@ func (r *reader) read(ctx context.Context, at *eventstore.Position, known *bool,
 
 // deliver sends b until it is acknowledged, a restart is asked for, or ctx ends.
 func (r *reader) deliver(ctx context.Context, b eventstore.Batch) (restart, acked bool) {
+	var again atomic.Bool
 	for {
 		msgCtx, cancel := context.WithCancel(ctx)
 		msg := message.NewMessageWithContext(
-			context.WithValue(msgCtx, batchKey{}, &carried{batch: b, restart: &restart}),
+			context.WithValue(msgCtx, batchKey{}, &carried{batch: b, restart: &again}),
 			r.topic+"@"+strconv.FormatUint(uint64(b.Position), 10), nil)
 		acked = r.send(ctx, msg)
 		cancel()
-		if acked || restart || ctx.Err() != nil {
+		if restart = again.Load(); acked || restart || ctx.Err() != nil {
 			return restart, acked
 		}
 	}

@@ -29,11 +29,7 @@ func (c Retry) Middleware(h message.HandlerFunc) message.HandlerFunc {
 	if log == nil {
 		log = slog.Default()
 	}
-	low, high := c.Min, c.Max
-	if low <= 0 {
-		low = 20 * time.Millisecond
-	}
-	high = max(high, low, defaultMaxBackoff(high))
+	low, high := bounds(c.Min, c.Max)
 	return func(msg *message.Message) ([]*message.Message, error) {
 		ctx := msg.Context()
 		var wait backoff
@@ -57,6 +53,17 @@ func (c Retry) Middleware(h message.HandlerFunc) message.HandlerFunc {
 			wait.pause(ctx, low, high)
 		}
 	}
+}
+
+// bounds fills in what was left out of a backoff's limits.
+func bounds(low, high time.Duration) (time.Duration, time.Duration) {
+	if low <= 0 {
+		low = 20 * time.Millisecond
+	}
+	if high <= 0 {
+		high = 5 * time.Second
+	}
+	return low, max(low, high)
 }
 
 // backoff is the wait before the next attempt. The zero value has not waited yet.

@@ -1,0 +1,145 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"daybook/eventstore"
+	"daybook/eventstore/feed"
+)
+
+// driver brings batches to one view.
+type driver struct {
+	view     View
+	log      *slog.Logger
+	now      func() time.Time
+	progress progress
+
+	mu     sync.Mutex
+	live   bool
+	lag    time.Duration
+	err    error
+	parked uint64
+}
+
+func newDriver(v View, log *slog.Logger, now func() time.Time) *driver {
+	return &driver{view: v, log: log.With("view", v.Name()), now: now}
+}
+
+// start is the feed's Start.
+func (d *driver) start(ctx context.Context, _ string) (eventstore.Position, error) {
+	p, err := d.view.Checkpoint(ctx)
+	if err != nil {
+		d.failed(err, 1)
+		return 0, fmt.Errorf("checkpoint: %w", err)
+	}
+	d.progress.set(p)
+	return p, nil
+}
+
+// handle is the Watermill handler: one message, one batch.
+func (d *driver) handle(msg *message.Message) error {
+	b, ok := feed.BatchOf(msg)
+	if !ok {
+		return errors.New("projections: message without a batch")
+	}
+	ctx := msg.Context()
+	err := d.apply(ctx, b)
+	if errors.Is(err, ErrCorrupt) {
+		err = d.isolate(ctx, b)
+	}
+	if errors.Is(err, ErrMoved) {
+		d.log.Warn("projections: the checkpoint was moved, going on from it", "position", uint64(b.Position))
+		feed.Restart(msg)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d.applied(b)
+	return nil
+}
+
+// apply calls the view. A panic in a projector comes back as ErrCorrupt: it is some
+// record that it was not written for.
+func (d *driver) apply(ctx context.Context, b eventstore.Batch) (err error) {
+	defer recovered(&err)
+	return d.view.Apply(ctx, b)
+}
+
+// recovered turns a panic under way into an error that wraps ErrCorrupt.
+func recovered(err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("%w: panic: %v\n%s", ErrCorrupt, v, debug.Stack())
+	}
+}
+
+// isolate brings the records of b one by one and parks those that cannot be applied. It
+// may begin again after an engine's error: views take records that come again.
+func (d *driver) isolate(ctx context.Context, b eventstore.Batch) error {
+	for _, r := range b.Records {
+		err := d.apply(ctx, eventstore.Batch{Records: []eventstore.Record{r}, Position: r.Position})
+		if errors.Is(err, ErrCorrupt) {
+			err = d.park(ctx, r, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return d.apply(ctx, eventstore.Batch{Position: b.Position, Live: b.Live})
+}
+
+// park leaves a record out, for all to see.
+func (d *driver) park(ctx context.Context, r eventstore.Record, cause error) (err error) {
+	d.log.Error("projections: a record cannot be applied and is left out of the view; rebuild the view once that is mended",
+		"position", uint64(r.Position), "stream", string(r.Stream), "revision", uint64(r.Revision),
+		"type", r.Type, "event", r.ID.String(), "error", cause)
+	if p, ok := d.view.(Parker); ok {
+		defer recovered(&err)
+		err = p.Parked(ctx, r, cause)
+	} else {
+		err = d.apply(ctx, eventstore.Batch{Position: r.Position})
+	}
+	if err == nil {
+		d.mu.Lock()
+		d.parked++
+		d.mu.Unlock()
+	}
+	return err
+}
+
+func (d *driver) applied(b eventstore.Batch) {
+	d.mu.Lock()
+	d.live, d.err, d.lag = b.Live, nil, 0
+	if n := len(b.Records); n > 0 && !b.Live {
+		d.lag = max(d.now().Sub(b.Records[n-1].Recorded), 0)
+	}
+	d.mu.Unlock()
+	d.progress.set(b.Position)
+}
+
+// failed is told of every failed attempt.
+func (d *driver) failed(err error, _ int) {
+	d.mu.Lock()
+	d.err = err
+	d.live = false
+	d.mu.Unlock()
+}
+
+func (d *driver) status() Status {
+	s := Status{Name: d.view.Name(), Position: d.progress.position()}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s.Live, s.LagHint, s.Parked = d.live, d.lag, d.parked
+	if d.err != nil {
+		s.LastError = d.err.Error()
+	}
+	return s
+}
