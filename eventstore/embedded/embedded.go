@@ -1,0 +1,265 @@
+// Package embedded is the event store in process: the ledger in a folder, on Pebble.
+// An append is acknowledged when it is durable, and many appends share one sync.
+//
+// What belongs here: how records lie on disk, the one writer that decides what is
+// appended, and reading and following the ledger. What an event's bytes mean belongs
+// in codec, the network protocol over this store in esdbserver, and what every store
+// must do in storetest.
+//
+// # How an append goes
+//
+// Append encodes its events on the caller's goroutine and queues them. One writer
+// takes all that is queued as a group, judges each append in turn against the streams
+// as the ones before it leave them, and hands the group to Pebble as one batch. While
+// that batch is being synced the writer already judges the next group. The publisher
+// waits for the sync, then makes the records visible, wakes subscriptions and answers
+// the callers. Nothing is shown to anyone before it is durable, so no one ever acts
+// on a record that a power failure takes back; even a conflict is told only after the
+// records it rests on are safe.
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"daybook/eventstore"
+)
+
+var (
+	// ErrInUse says that another store, of this process or another, has the folder open.
+	ErrInUse = errors.New("embedded: the data folder is in use")
+	// ErrFormat says that the folder was written by a version this one cannot read.
+	ErrFormat = errors.New("embedded: unknown format of the data folder")
+	// ErrCorrupt says that what was read is not what was written.
+	ErrCorrupt = errors.New("embedded: corrupt")
+)
+
+// Options tune a store. The zero value is good for production.
+type Options struct {
+	// Clock gives Record.Recorded, to the microsecond. A clock that goes back is held at
+	// the ledger's last time. Default time.Now.
+	Clock func() time.Time
+	// FS is where the folder lies. Default the operating system's file system.
+	FS vfs.FS
+	// Logger gets what the storage library has to say: errors at Error, the rest at Debug.
+	// Default slog.Default().
+	Logger *slog.Logger
+	// CacheBytes is the size of the block cache. Default 64 MiB.
+	CacheBytes int64
+	// MemTableBytes is how much is gathered in memory before a table file is written; up
+	// to four times of it can be in use. Default 32 MiB.
+	MemTableBytes uint64
+	// CachedStreams is how many streams' ends the writer remembers, at least; it holds at
+	// most twice as many. Default 64 Ki.
+	CachedStreams int
+	// TailRecords is how many of the newest records stay in memory for subscriptions.
+	// Default 8192, rounded up to a power of two.
+	TailRecords int
+	// TailBytes bounds their data and metadata. Default 32 MiB.
+	TailBytes int
+}
+
+func (o Options) withDefaults() Options {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.CacheBytes <= 0 {
+		o.CacheBytes = 64 << 20
+	}
+	if o.MemTableBytes == 0 {
+		o.MemTableBytes = 32 << 20
+	}
+	if o.CachedStreams <= 0 {
+		o.CachedStreams = 64 << 10
+	}
+	if o.TailRecords <= 0 {
+		o.TailRecords = 8192
+	}
+	if o.TailBytes <= 0 {
+		o.TailBytes = 32 << 20
+	}
+	return o
+}
+
+// Store is a ledger in a folder. Safe for concurrent use.
+type Store struct {
+	clock func() time.Time
+	db    *pebble.DB
+	lock  *pebble.Lock
+
+	queue  queue
+	writer *writer
+	tail   *tail
+
+	// durable is the position of the last record that is synced: the end of the ledger
+	// for everyone but the writer.
+	durable atomic.Uint64
+	// failure is set once, when a write or sync failed; nothing is appended after it.
+	failure atomic.Pointer[error]
+	// wedged says that the storage library gave up in the middle of a call and must not
+	// be called again, not even to close it.
+	wedged atomic.Bool
+
+	counters counters
+
+	// life is held shared for each stretch that touches db, and alone to close it.
+	life     sync.RWMutex
+	closed   chan struct{} // closed when reads and subscriptions end
+	closing  sync.Once
+	closeErr error
+	done     sync.WaitGroup // writer and publisher
+}
+
+var _ eventstore.Store = (*Store)(nil)
+
+// Open opens the ledger in folder dir and makes it if there is none. Errors: ErrInUse,
+// ErrFormat, ErrCorrupt, or why the folder could not be read or written.
+func Open(dir string, opts Options) (*Store, error) {
+	opts = opts.withDefaults()
+	dir, fs, err := prepareFolder(dir, opts.FS)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := lockFolder(dir, fs)
+	if err != nil {
+		return nil, err
+	}
+	s, err := open(dir, fs, lock, opts)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return s, nil
+}
+
+func open(dir string, fs vfs.FS, lock *pebble.Lock, opts Options) (*Store, error) {
+	db, err := pebble.Open(dir, pebbleOptions(fs, lock, opts))
+	if err != nil {
+		return nil, corruption(fmt.Errorf("embedded: open %s: %w", dir, err))
+	}
+	last, err := recoverEnd(db)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	s := &Store{
+		clock:  opts.Clock,
+		db:     db,
+		lock:   lock,
+		queue:  newQueue(),
+		tail:   newTail(opts.TailRecords, opts.TailBytes, last.Position),
+		closed: make(chan struct{}),
+	}
+	s.durable.Store(uint64(last.Position))
+	s.writer = newWriter(s, opts.CachedStreams, last)
+	s.done.Add(2)
+	go func() { defer s.done.Done(); s.writer.run() }()
+	go func() { defer s.done.Done(); s.publish(s.writer.groups) }()
+	return s, nil
+}
+
+// recoverEnd checks the format, writing it to a new folder, and returns the ledger's
+// last record, the zero one if it is empty.
+func recoverEnd(db *pebble.DB) (eventstore.Record, error) {
+	if err := checkFormat(db); err != nil {
+		return eventstore.Record{}, err
+	}
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: recordKey(0), UpperBound: recordsEnd()})
+	if err != nil {
+		return eventstore.Record{}, corruption(err)
+	}
+	defer func() { _ = it.Close() }()
+	if !it.Last() {
+		return eventstore.Record{}, corruption(it.Error())
+	}
+	var names interner
+	var mem arena
+	return decodeEntry(it, &names, &mem)
+}
+
+// checkFormat refuses a folder of another format.
+func checkFormat(db *pebble.DB) error {
+	value, closer, err := db.Get(formatKey)
+	switch {
+	case errors.Is(err, pebble.ErrNotFound):
+		if err := db.Set(formatKey, []byte(formatVersion), pebble.Sync); err != nil {
+			return fmt.Errorf("embedded: write format: %w", err)
+		}
+		return nil
+	case err != nil:
+		return corruption(fmt.Errorf("embedded: read format: %w", err))
+	}
+	defer func() { _ = closer.Close() }()
+	if string(value) != formatVersion {
+		return fmt.Errorf("%w: it says %q, this version reads %q", ErrFormat, value, formatVersion)
+	}
+	return nil
+}
+
+// Head returns the position of the last durable record.
+func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
+	if err := s.mayRead(ctx); err != nil {
+		return eventstore.Start, err
+	}
+	return s.end(), nil
+}
+
+func (s *Store) end() eventstore.Position { return eventstore.Position(s.durable.Load()) }
+
+func (s *Store) isClosed() bool {
+	select {
+	case <-s.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *Store) mayRead(ctx context.Context) error {
+	if s.isClosed() {
+		return eventstore.ErrClosed
+	}
+	return ctx.Err()
+}
+
+// Failure returns why the store takes no more appends, nil while it does. Reads go on
+// over what is durable. It never recovers: the process has to start again.
+func (s *Store) Failure() error {
+	if p := s.failure.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func (s *Store) fail(err error) {
+	s.failure.CompareAndSwap(nil, &err)
+}
+
+// Close takes no more appends, waits for those under way, ends reads and
+// subscriptions, and releases the folder. Calling it again returns the same.
+func (s *Store) Close() error {
+	s.closing.Do(func() { s.closeErr = s.close() })
+	return s.closeErr
+}
+
+func (s *Store) close() error {
+	s.queue.close()
+	s.done.Wait()
+	close(s.closed)
+	s.life.Lock() // stretches under way finish; the next see closed
+	defer s.life.Unlock()
+	if s.wedged.Load() {
+		return fmt.Errorf("embedded: closed without releasing the folder: %w", s.Failure())
+	}
+	err := s.db.Close()
+	return errors.Join(err, s.lock.Close())
+}

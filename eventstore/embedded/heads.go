@@ -1,0 +1,84 @@
+package embedded
+
+import (
+	"strings"
+
+	"daybook/eventstore"
+)
+
+// head is the end of one stream as the writer sees it: with all that is in Pebble,
+// durable or not, and all that the group being put together adds.
+type head struct {
+	number uint64              // of the stream
+	next   eventstore.Revision // its next event's revision; its count of events
+	group  uint64              // the last group that added to it
+	// adds are the events which that group added, the stream's last ones. They count only
+	// while the group is being put together: until then Pebble does not have them.
+	adds []place
+}
+
+func (h *head) actual() eventstore.Actual {
+	if h.next == 0 {
+		return eventstore.Actual{}
+	}
+	return eventstore.Actual{Exists: true, Revision: h.next - 1}
+}
+
+// pending returns the stream's events that only group holds.
+func (h *head) pending(group uint64) []place {
+	if h.group != group {
+		return nil
+	}
+	return h.adds
+}
+
+// keptAdds is the room for adds a head keeps between groups.
+const keptAdds = 16
+
+func (h *head) add(group uint64, p place) {
+	if h.group != group {
+		h.group = group
+		if cap(h.adds) > keptAdds {
+			h.adds = nil
+		}
+		h.adds = h.adds[:0]
+	}
+	h.adds = append(h.adds, p)
+	h.next++
+}
+
+// heads remembers the streams that were appended to last, in two generations: when
+// the young one is full it becomes the old one, and what was not asked for since is
+// forgotten. That is nearly a least-recently-used order without its bookkeeping.
+type heads struct {
+	limit      int
+	young, old map[eventstore.StreamName]*head
+}
+
+func newHeads(limit int) heads {
+	return heads{limit: limit, young: make(map[eventstore.StreamName]*head)}
+}
+
+func (c *heads) get(name eventstore.StreamName) *head {
+	if h, ok := c.young[name]; ok {
+		return h
+	}
+	h, ok := c.old[name]
+	if ok {
+		c.young[name] = h
+	}
+	return h
+}
+
+// put copies the name, which may be part of something large.
+func (c *heads) put(name eventstore.StreamName, h *head) {
+	c.young[eventstore.StreamName(strings.Clone(string(name)))] = h
+}
+
+// age forgets. Only between groups: a head that the group under way has added to is
+// nowhere else.
+func (c *heads) age() {
+	if len(c.young) >= c.limit {
+		c.old, c.young = c.young, make(map[eventstore.StreamName]*head, c.limit)
+	}
+}
