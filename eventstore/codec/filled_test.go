@@ -35,7 +35,7 @@ func fill(tb testing.TB, v reflect.Value, n *int) {
 	}
 	switch v.Kind() {
 	case reflect.String:
-		v.SetString(fmt.Sprintf("text-%d", *n))
+		v.SetString(fmt.Sprintf("text-%d-end", *n))
 	case reflect.Bool:
 		v.SetBool(true)
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 )
@@ -46,8 +47,9 @@ const (
 
 // ring seals and opens personal data, and remembers the ciphers of the subjects used last.
 type ring struct {
-	keys Keys
-	now  func() time.Time
+	keys   Keys
+	now    func() time.Time
+	random io.Reader // nonces
 
 	mu    sync.Mutex
 	known map[string]*list.Element // of remembered
@@ -62,7 +64,7 @@ type remembered struct {
 }
 
 func newRing(keys Keys, now func() time.Time) *ring {
-	return &ring{keys: keys, now: now, known: make(map[string]*list.Element), used: list.New()}
+	return &ring{keys: keys, now: now, random: rand.Reader, known: make(map[string]*list.Element), used: list.New()}
 }
 
 // cipher returns the subject's cipher, looking its key up with lookup if need be.
@@ -151,7 +153,7 @@ func (r *ring) seal(ctx context.Context, subject string, at place, plain []byte)
 	head := 1 + aead.NonceSize()
 	out := make([]byte, head, head+len(plain)+aead.Overhead())
 	out[0] = sealVersion
-	if _, err := rand.Read(out[1:head]); err != nil {
+	if _, err := io.ReadFull(r.random, out[1:head]); err != nil {
 		return nil, err
 	}
 	return aead.Seal(out, out[1:head], plain, at.bind()), nil
@@ -159,6 +161,9 @@ func (r *ring) seal(ctx context.Context, subject string, at place, plain []byte)
 
 // open returns what seal was given. erased is true, and plain nil, where the key is gone.
 func (r *ring) open(ctx context.Context, s sealed, at place) (plain []byte, erased bool, err error) {
+	if s.Subject == "" {
+		return nil, false, fmt.Errorf("%w: personal part without a subject", ErrCorrupt)
+	}
 	aead, err := r.cipher(ctx, s.Subject, r.keys.Get)
 	switch {
 	case errors.Is(err, ErrErased) || errors.Is(err, ErrNoKey):

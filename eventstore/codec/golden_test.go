@@ -1,0 +1,181 @@
+package codec
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"daybook/domain"
+	"daybook/domain/restaurant"
+	"daybook/domain/restaurantday"
+	"daybook/domain/user"
+	"daybook/eventstore"
+)
+
+// goldenEnv set to "write" writes golden files that are missing. It overwrites none: a
+// golden file is what ledgers hold.
+const goldenEnv = "DAYBOOK_GOLDEN"
+
+// golden is one event as it stands in a ledger, and what it must be read as, for ever.
+type golden struct {
+	file    string // type, then version, then what else sets it apart
+	version int    // of the form; an older one is read only
+	stream  eventstore.StreamName
+	event   any
+}
+
+func goldens() []golden {
+	stamp := domain.Stamp{At: 1_795_201_200_123}
+	at := domain.Instant(1_795_287_600_000)
+	email := EmailStream([32]byte{0xab})
+	table := restaurantday.Table{ID: domain.NewTableID([16]byte{9}), Number: "12", Min: 2, Max: 4, Area: "terrace"}
+	policy := restaurantday.Policy{
+		HoldMinutes: 10, HorizonDays: 60, NoticeMinutes: 30, BufferMinutes: 15, PacingCovers: 24,
+		Turns: []restaurantday.TurnTime{{UpToParty: 2, Minutes: 90}, {UpToParty: 500, Minutes: 120}},
+	}
+	slot := restaurantday.Slot{Time: "19:00", StartsAt: at, Closes: at.AddMinutes(300), Shift: "Dinner"}
+	profile := restaurant.Profile{
+		Name: "Chez Œuf & Söhne", Cuisine: "French", Address: "1 Quay St", City: "Portland", State: "OR", Zip: "97201",
+		Location: &restaurant.Location{Lat: 45.5231, Lng: -122.6765}, TimeZone: "America/Los_Angeles", PriceLevel: 3,
+		Features: []string{"terrace", "wheelchair"}, Description: "Eggs <all day>", ContactEmail: "hello@example.com", ContactPhone: "+15035550100",
+	}
+	held := restaurantday.Held{
+		Stamp: stamp, Number: 117, Diner: testUser, Party: 4, Slot: slot,
+		Turn: domain.Interval{From: at, To: at.AddMinutes(120)}, Occupied: domain.Interval{From: at, To: at.AddMinutes(135)},
+		Tables: []domain.TableID{table.ID}, ExpiresAt: stamp.At.AddMinutes(10), Code: "K7WQ2M",
+	}
+	told, guest := held, held
+	told.Details = restaurantday.Details{Notes: "a quiet corner", SpecialRequests: "one high chair", Occasion: "birthday"}
+	guest.Diner = ""
+	guest.Details = restaurantday.Details{Guest: restaurantday.Guest{Name: "Zoë Quill", Email: "zoe@example.com", Phone: "+15035550101"}}
+	return []golden{
+		{"day.opened.v1", 1, testDay, restaurantday.Opened{Stamp: stamp, Restaurant: testRestaurant, Date: testDate, Plan: restaurantday.Plan{
+			Revision: 5, Zone: "America/Los_Angeles", Slots: []restaurantday.Slot{slot}, Tables: []restaurantday.Table{table},
+			Policy: policy, BookableFrom: at - 60*86_400_000,
+		}}},
+		{"reservation.held.v1", 1, testDay, held},
+		{"reservation.held.v1.personal", 1, testDay, told},
+		{"reservation.held.v1.guest", 1, testDay, guest},
+		{"reservation.confirmed.v1", 1, testDay, restaurantday.Confirmed{Stamp: stamp, Number: 117}},
+		{"reservation.cancelled.v1", 1, testDay, restaurantday.Cancelled{Stamp: stamp, Number: 117, Diner: testUser, By: restaurantday.ByDiner}},
+		{"reservation.cancelled.v1.reason", 1, testDay, restaurantday.Cancelled{Stamp: stamp, Number: 117, By: restaurantday.ByRestaurant, Reason: "caught a cold"}},
+		{"reservation.expired.v1", 1, testDay, restaurantday.Expired{Stamp: stamp, Number: 117, LapsedAt: stamp.At - 1000}},
+		{"demand.refused.v1", 1, DemandStream(testRestaurant, testDate), restaurantday.Refused{
+			Stamp: stamp, Code: domain.CodeNoTable, Party: 6, Time: "19:00", StartsAt: at, Seen: 41,
+		}},
+		{"restaurant.registered.v1", 1, RestaurantStream(testRestaurant), restaurant.Registered{
+			Stamp: stamp, ID: testRestaurant, Owner: testUser, Profile: profile, DayBoundary: 300, Policy: policy,
+		}},
+		{"restaurant.profile_changed.v1", 1, RestaurantStream(testRestaurant), restaurant.ProfileChanged{Stamp: stamp, Profile: profile}},
+		{"restaurant.hours_set.v1", 1, RestaurantStream(testRestaurant), restaurant.HoursSet{Stamp: stamp, DayBoundary: 300, Shifts: []restaurant.Shift{{
+			Days: restaurant.On(time.Friday, time.Saturday), Name: "Dinner", Opens: 1050, LastSeating: 30, Closes: 120, SlotMinutes: 15,
+		}}}},
+		{"restaurant.table_added.v1", 1, RestaurantStream(testRestaurant), restaurant.TableAdded{Stamp: stamp, Table: table}},
+		{"restaurant.table_changed.v1", 1, RestaurantStream(testRestaurant), restaurant.TableChanged{Stamp: stamp, Table: table}},
+		{"restaurant.table_removed.v1", 1, RestaurantStream(testRestaurant), restaurant.TableRemoved{Stamp: stamp, ID: table.ID}},
+		{"restaurant.policy_set.v1", 1, RestaurantStream(testRestaurant), restaurant.PolicySet{Stamp: stamp, Policy: policy}},
+		{"restaurant.published.v1", 1, RestaurantStream(testRestaurant), restaurant.Published{Stamp: stamp}},
+		{"user.registered.v1", 1, UserStream(testUser), user.Registered{
+			Stamp: stamp, ID: testUser, EmailHash: string(email)[len(EmailPrefix):], Email: "zoe@example.com", FirstName: "Zoë", LastName: "Quill",
+			Phone: "+15035550101", PasswordHash: "$argon2id$v=19$m=65536,t=1,p=2$c2FsdA$aGFzaA", Consents: []user.Consent{"marketing"},
+		}},
+		{"user.logged_in.v1", 1, UserStream(testUser), user.LoggedIn{Stamp: stamp}},
+		{"email.claimed.v1", 1, email, user.Claimed{Stamp: stamp, User: testUser}},
+	}
+}
+
+// ledgerEntry is a golden file's content.
+type ledgerEntry struct {
+	Stream   eventstore.StreamName `json:"stream"`
+	ID       string                `json:"id"`
+	Type     string                `json:"type"`
+	Data     json.RawMessage       `json:"data"`
+	Metadata json.RawMessage       `json:"metadata"`
+}
+
+func TestGolden(t *testing.T) {
+	for _, g := range goldens() {
+		t.Run(g.file, func(t *testing.T) {
+			path := filepath.Join("testdata", g.file+".json")
+			// Keys and nonces are fixed here, so that the ciphertexts are too.
+			keys := newMemoryKeys()
+			c := New(keys)
+			c.ring.random = bytes.NewReader([]byte("twelve bytes"))
+			id := EventID(g.stream, testMeta.CommandID, 0)
+			e, err := c.Encode(context.Background(), g.stream, id, g.event, testMeta)
+			if err != nil {
+				t.Fatal(err)
+			}
+			today, err := json.MarshalIndent(ledgerEntry{g.stream, id.String(), e.Type, e.Data, e.Metadata}, "", "  ")
+			if err != nil {
+				t.Fatal(err)
+			}
+			today = append(today, '\n')
+			written, err := os.ReadFile(path)
+			if os.IsNotExist(err) && os.Getenv(goldenEnv) == "write" {
+				written, err = today, os.WriteFile(path, today, 0o644)
+			}
+			if err != nil {
+				t.Fatalf("%v\nwrite it with %s=write and keep it for ever", err, goldenEnv)
+			}
+			var entry ledgerEntry
+			if err := json.Unmarshal(written, &entry); err != nil {
+				t.Fatal(err)
+			}
+			got, err := c.Decode(context.Background(), eventstore.Record{Stream: entry.Stream, Event: eventstore.Event{
+				ID: id, Type: entry.Type, Data: compact(t, entry.Data), Metadata: compact(t, entry.Metadata),
+			}})
+			meta := testMeta
+			meta.DecidedAt = g.event.(stamped).DecidedAt()
+			if want := (Decoded{Event: g.event, Meta: meta}); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("reads as %+v, %v\nwant     %+v", got, err, want)
+			}
+			if g.version == c.byType[reflect.TypeOf(g.event)].version() && string(today) != string(written) {
+				t.Errorf("is written today as\n%swant\n%s", today, written)
+			}
+		})
+	}
+}
+
+// TestGoldenIsComplete sees to it that every version of every form has a golden file, and
+// that no golden file goes unread.
+func TestGoldenIsComplete(t *testing.T) {
+	var listed []string
+	versions := map[string]bool{}
+	for _, g := range goldens() {
+		listed = append(listed, filepath.Join("testdata", g.file+".json"))
+		versions[fmt.Sprintf("%v version %d", reflect.TypeOf(g.event), g.version)] = true
+	}
+	for _, f := range allForms() {
+		for v := 1; v <= f.version(); v++ {
+			if !versions[fmt.Sprintf("%v version %d", f.goType(), v)] {
+				t.Errorf("%s version %d has no golden file", f.typeName(), v)
+			}
+		}
+	}
+	files, err := filepath.Glob(filepath.Join("testdata", "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(listed)
+	slices.Sort(files)
+	if !slices.Equal(files, listed) {
+		t.Errorf("testdata has %q\nthe table has %q", files, listed)
+	}
+}
+
+func compact(t *testing.T, b []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := json.Compact(&out, b); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
