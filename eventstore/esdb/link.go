@@ -37,8 +37,8 @@ type links struct {
 	current *link
 	dialing *dialing
 	closed  bool
-	// work is dialing and retiring under way, which close waits for.
-	work sync.WaitGroup
+	// retiring is the client objects that are being closed, which close waits for.
+	retiring sync.WaitGroup
 }
 
 // dialing is the first call of a new client object, which all callers wait for.
@@ -72,7 +72,6 @@ func (c *links) acquire(ctx context.Context) (*link, error) {
 		if d == nil {
 			d = &dialing{done: make(chan struct{})}
 			c.dialing = d
-			c.work.Add(1)
 			go c.dial(d)
 		}
 		c.mu.Unlock()
@@ -90,7 +89,6 @@ func (c *links) acquire(ctx context.Context) (*link, error) {
 // dial makes a client object and its first call, alone: that call discovers the
 // server, cannot be cancelled, and fails every other that waits for it.
 func (c *links) dial(d *dialing) {
-	defer c.work.Done()
 	defer close(d.done)
 	l, err := connect(c.config)
 	c.mu.Lock()
@@ -156,9 +154,9 @@ func (c *links) retire(l *link, grace time.Duration) {
 	if l.calls == 0 {
 		close(l.drained)
 	}
-	c.work.Add(1)
+	c.retiring.Add(1)
 	go func() {
-		defer c.work.Done()
+		defer c.retiring.Done()
 		timer := time.NewTimer(grace)
 		defer timer.Stop()
 		select {
@@ -169,7 +167,8 @@ func (c *links) retire(l *link, grace time.Duration) {
 	}()
 }
 
-// close disconnects and waits until all client objects are closed.
+// close disconnects and waits until all client objects are closed, but for one that is
+// looking for its server: it cannot be stopped, and closes itself when it has ended.
 func (c *links) close() {
 	c.mu.Lock()
 	c.closed = true
@@ -177,7 +176,7 @@ func (c *links) close() {
 		c.retire(c.current, min(c.grace, closingGrace))
 	}
 	c.mu.Unlock()
-	c.work.Wait()
+	c.retiring.Wait()
 }
 
 // errClientPanic is a call that its client object was closed under, or that met an

@@ -1,0 +1,413 @@
+package esdb_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"daybook/eventstore"
+	"daybook/eventstore/esdb"
+	"daybook/eventstore/esdbserver"
+)
+
+// eventually runs f until it succeeds or patience ends.
+func eventually(t testing.TB, what string, f func() error) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		err := f()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: still %v", what, err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func event(stream string, n int) eventstore.Event {
+	var id eventstore.EventID
+	copy(id[:], fmt.Sprintf("%-8.8s%08d", stream, n))
+	return eventstore.Event{
+		ID: id, Type: "reservation.held",
+		Data:     fmt.Appendf(nil, `{"n":%d}`, n),
+		Metadata: []byte(`{}`),
+	}
+}
+
+// again reports an outcome after which the same append is sent again.
+func again(err error) bool {
+	return errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, eventstore.ErrUnknownOutcome)
+}
+
+// TestWritersThroughRestarts lets writers append one after the other while the server
+// is stopped and started on its port, gently and not. Each event must stand once and
+// in its place. That no connection is left behind is for goleak to see.
+func TestWritersThroughRestarts(t *testing.T) {
+	store := openLedger(t)
+	url, stop := serve(t, store, "127.0.0.1:0", esdbserver.Options{})
+	address := strings.TrimSuffix(strings.TrimPrefix(url, "esdb://"), "?tls=false")
+	s := connect(t, url, esdb.Options{})
+
+	const writers = 8
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	over := make(chan struct{})
+	counts := make([]int, writers)
+	errs := make([]error, writers)
+	var done sync.WaitGroup
+	for w := range writers {
+		done.Add(1)
+		go func() {
+			defer done.Done()
+			name := fmt.Sprintf("day-%d", w)
+			expected := eventstore.NoStream()
+			for {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				at, err := s.Append(ctx, eventstore.StreamName(name), expected, event(name, counts[w]))
+				for again(err) {
+					at, err = s.Append(ctx, eventstore.StreamName(name), expected, event(name, counts[w]))
+				}
+				if err == nil && at.Revision != eventstore.Revision(counts[w]) {
+					err = fmt.Errorf("event %d stands at revision %d", counts[w], at.Revision)
+				}
+				if err != nil {
+					errs[w] = err
+					return
+				}
+				expected = eventstore.At(at.Revision)
+				counts[w]++
+			}
+		}()
+	}
+	head := func() eventstore.Position {
+		p, err := store.Head(ctx)
+		if err != nil {
+			t.Fatalf("head: %v", err)
+		}
+		return p
+	}
+	for range 4 {
+		from := head()
+		eventually(t, "appends go on", func() error {
+			if p := head(); p < from+100 {
+				return fmt.Errorf("head at %d, began at %d", p, from)
+			}
+			return nil
+		})
+		stop()
+		_, stop = serve(t, store, address, esdbserver.Options{})
+	}
+	close(over)
+	done.Wait()
+	for w, err := range errs {
+		if err != nil {
+			t.Fatalf("writer %d: %v", w, err)
+		}
+		name := fmt.Sprintf("day-%d", w)
+		n := 0
+		for r, err := range store.ReadStream(ctx, eventstore.StreamName(name), 0) {
+			if err != nil {
+				t.Fatalf("stream %s: %v", name, err)
+			}
+			if r.ID != event(name, n).ID {
+				t.Fatalf("stream %s holds event %s at revision %d, want %s", name, r.ID, n, event(name, n).ID)
+			}
+			n++
+		}
+		if n != counts[w] {
+			t.Fatalf("stream %s holds %d events, %d were acknowledged", name, n, counts[w])
+		}
+	}
+}
+
+func TestServerAbsent(t *testing.T) {
+	store := openLedger(t)
+	url, stop := serve(t, store, "127.0.0.1:0", esdbserver.Options{})
+	s := connect(t, url, esdb.Options{})
+	sub, err := s.Subscribe(context.Background(), eventstore.Start, eventstore.Filter{})
+	if err != nil {
+		t.Fatalf("subscribe: %v", err)
+	}
+	defer func() { _ = sub.Close() }()
+	first, err := s.Append(context.Background(), "day-1", eventstore.NoStream(), event("day-1", 0))
+	if err != nil {
+		t.Fatalf("append: %v", err)
+	}
+	stop()
+
+	// The subscription gives what came before the break, and then says that it broke.
+	var seen eventstore.Position
+	for {
+		batch, err := sub.Next(context.Background())
+		if err != nil {
+			if !errors.Is(err, eventstore.ErrUnavailable) {
+				t.Fatalf("next after the server stopped: %v, want ErrUnavailable", err)
+			}
+			break
+		}
+		seen = batch.Position
+	}
+	if seen != first.Position {
+		t.Fatalf("subscription saw up to %d, want %d", seen, first.Position)
+	}
+
+	// Nothing can have been handed over, and nobody may think so.
+	for range 3 {
+		_, appendErr := s.Append(context.Background(), "day-1", eventstore.At(0), event("day-1", 1))
+		_, headErr := s.Head(context.Background())
+		_, subscribeErr := s.Subscribe(context.Background(), eventstore.Start, eventstore.Filter{})
+		for call, err := range map[string]error{"append": appendErr, "head": headErr, "subscribe": subscribeErr} {
+			if !errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, eventstore.ErrUnknownOutcome) {
+				t.Fatalf("%s without a server: %v, want ErrUnavailable", call, err)
+			}
+		}
+	}
+	if _, err := esdb.Open(context.Background(), url, esdb.Options{Logger: quiet()}); !errors.Is(err, eventstore.ErrUnavailable) {
+		t.Fatalf("open without a server: %v, want ErrUnavailable", err)
+	}
+	// A context of the caller's own ends the wait for a server.
+	ended, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	if _, err := s.Append(ended, "day-1", eventstore.At(0), event("day-1", 1)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("append without a server, with a short context: %v, want %v", err, context.DeadlineExceeded)
+	}
+
+	serve(t, store, strings.TrimSuffix(strings.TrimPrefix(url, "esdb://"), "?tls=false"), esdbserver.Options{})
+	at, err := s.Append(context.Background(), "day-1", eventstore.At(0), event("day-1", 1))
+	if err != nil || at.Revision != 1 {
+		t.Fatalf("append after the server came back: %+v, %v", at, err)
+	}
+	resumed, err := s.Subscribe(context.Background(), seen, eventstore.Filter{})
+	if err != nil {
+		t.Fatalf("subscribe again: %v", err)
+	}
+	defer func() { _ = resumed.Close() }()
+	for seen < at.Position {
+		batch, err := resumed.Next(context.Background())
+		if err != nil {
+			t.Fatalf("next: %v", err)
+		}
+		for _, r := range batch.Records {
+			if r.ID != event("day-1", 1).ID {
+				t.Fatalf("resumed subscription gave event %s", r.ID)
+			}
+		}
+		seen = batch.Position
+	}
+}
+
+// proxy is a TCP relay that can keep the server's answers to itself, and break off.
+type proxy struct {
+	lis    net.Listener
+	target string
+	done   sync.WaitGroup
+
+	mu    sync.Mutex
+	muted bool
+	conns []net.Conn
+}
+
+func newProxy(t testing.TB, target string) *proxy {
+	t.Helper()
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("listen: %v", err)
+	}
+	p := &proxy{lis: lis, target: target}
+	p.done.Add(1)
+	go p.accept()
+	t.Cleanup(func() {
+		_ = lis.Close()
+		p.cut()
+		p.done.Wait()
+	})
+	return p
+}
+
+func (p *proxy) url() string { return "esdb://" + p.lis.Addr().String() + "?tls=false" }
+
+func (p *proxy) accept() {
+	defer p.done.Done()
+	for {
+		in, err := p.lis.Accept()
+		if err != nil {
+			return
+		}
+		out, err := net.Dial("tcp", p.target)
+		if err != nil {
+			_ = in.Close()
+			continue
+		}
+		p.mu.Lock()
+		p.conns = append(p.conns, in, out)
+		p.mu.Unlock()
+		p.done.Add(2)
+		go p.relay(in, out, func() bool { return false })
+		go p.relay(out, in, p.isMuted)
+	}
+}
+
+func (p *proxy) isMuted() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.muted
+}
+
+func (p *proxy) relay(from, to net.Conn, swallow func() bool) {
+	defer p.done.Done()
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buffer)
+		if err != nil {
+			_ = to.Close()
+			return
+		}
+		if swallow() {
+			continue
+		}
+		if _, err := to.Write(buffer[:n]); err != nil {
+			_ = from.Close()
+			return
+		}
+	}
+}
+
+func (p *proxy) mute(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.muted = on
+}
+
+// cut breaks all connections off.
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		_ = c.Close()
+	}
+	p.conns = nil
+}
+
+func behindProxy(t testing.TB, options esdb.Options) (eventstore.Store, *proxy, *esdb.Store) {
+	t.Helper()
+	store := openLedger(t)
+	url, _ := serve(t, store, "127.0.0.1:0", esdbserver.Options{})
+	p := newProxy(t, strings.TrimSuffix(strings.TrimPrefix(url, "esdb://"), "?tls=false"))
+	s := connect(t, p.url(), options)
+	if _, err := s.Append(context.Background(), "day-0", eventstore.NoStream(), event("day-0", 0)); err != nil {
+		t.Fatalf("append: %v", err)
+	}
+	return store, p, s
+}
+
+// landed waits until the store behind the proxy holds stream.
+func landed(t testing.TB, store eventstore.Store, stream eventstore.StreamName) eventstore.Appended {
+	t.Helper()
+	var at eventstore.Appended
+	eventually(t, "the append reaches the store", func() error {
+		for r, err := range store.ReadStreamBackwards(context.Background(), stream) {
+			at = eventstore.Appended{Revision: r.Revision, Position: r.Position}
+			return err
+		}
+		return nil
+	})
+	return at
+}
+
+// TestConnectionBreaksAfterAppend delivers an append and loses its answer: the outcome
+// is unknown, and the same append again finds the first.
+func TestConnectionBreaksAfterAppend(t *testing.T) {
+	for name, expected := range map[string]eventstore.Expected{"no stream": eventstore.NoStream(), "any": eventstore.Any()} {
+		t.Run(name, func(t *testing.T) {
+			store, p, s := behindProxy(t, esdb.Options{})
+			events := []eventstore.Event{event("day-1", 0), event("day-1", 1)}
+			p.mute(true)
+			failed := make(chan error, 1)
+			go func() {
+				_, err := s.Append(context.Background(), "day-1", expected, events...)
+				failed <- err
+			}()
+			want := landed(t, store, "day-1")
+			p.cut()
+			if err := <-failed; !errors.Is(err, eventstore.ErrUnknownOutcome) || errors.Is(err, eventstore.ErrUnavailable) {
+				t.Fatalf("append whose answer was lost: %v, want ErrUnknownOutcome", err)
+			}
+			p.mute(false)
+			var at eventstore.Appended
+			eventually(t, "append again", func() (err error) {
+				at, err = s.Append(context.Background(), "day-1", expected, events...)
+				return err
+			})
+			if at != want {
+				t.Fatalf("the append sent again stands at %+v, want %+v", at, want)
+			}
+			n := 0
+			for _, err := range store.ReadStream(context.Background(), "day-1", 0) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				n++
+			}
+			if n != len(events) {
+				t.Fatalf("the stream holds %d events, want %d", n, len(events))
+			}
+		})
+	}
+}
+
+// TestDeadlineAfterAppend lets the caller's deadline pass with the append delivered:
+// the context's error would say that nothing was appended.
+func TestDeadlineAfterAppend(t *testing.T) {
+	store, p, s := behindProxy(t, esdb.Options{})
+	p.mute(true)
+	ctx, cancel := context.WithCancel(context.Background())
+	failed := make(chan error, 1)
+	go func() {
+		_, err := s.Append(ctx, "day-1", eventstore.NoStream(), event("day-1", 0))
+		failed <- err
+	}()
+	landed(t, store, "day-1")
+	cancel()
+	err := <-failed
+	if !errors.Is(err, eventstore.ErrUnknownOutcome) || errors.Is(err, context.Canceled) {
+		t.Fatalf("append cancelled after it was delivered: %v, want ErrUnknownOutcome alone", err)
+	}
+}
+
+// TestSilentServer keeps every answer back: the call timeout ends what the caller set
+// no end to.
+func TestSilentServer(t *testing.T) {
+	_, p, s := behindProxy(t, esdb.Options{CallTimeout: 100 * time.Millisecond})
+	p.mute(true)
+	if _, err := s.Append(context.Background(), "day-1", eventstore.NoStream(), event("day-1", 0)); !errors.Is(err, eventstore.ErrUnknownOutcome) {
+		t.Errorf("append: %v, want ErrUnknownOutcome", err)
+	}
+	if _, err := s.Head(context.Background()); !errors.Is(err, eventstore.ErrUnavailable) {
+		t.Errorf("head: %v, want ErrUnavailable", err)
+	}
+	if _, err := s.Subscribe(context.Background(), eventstore.Start, eventstore.Filter{}); !errors.Is(err, eventstore.ErrUnavailable) {
+		t.Errorf("subscribe: %v, want ErrUnavailable", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := esdb.Open(ctx, p.url()+"&gossipTimeout=1&maxDiscoverAttempts=1", esdb.Options{Logger: quiet()}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("open: %v, want %v", err, context.DeadlineExceeded)
+	}
+	p.mute(false)
+	p.cut()
+	eventually(t, "the server is heard again", func() error {
+		_, err := s.Head(context.Background())
+		return err
+	})
+}

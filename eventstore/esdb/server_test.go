@@ -1,0 +1,95 @@
+package esdb_test
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"go.uber.org/goleak"
+
+	"daybook/eventstore"
+	"daybook/eventstore/embedded"
+	"daybook/eventstore/esdb"
+	"daybook/eventstore/esdbserver"
+	"daybook/eventstore/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is longer than anything here takes that works.
+const patience = 30 * time.Second
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// openLedger opens a ledger in memory that lives as long as the test.
+func openLedger(t testing.TB) eventstore.Store {
+	t.Helper()
+	s, err := embedded.Open("ledger", embedded.Options{FS: vfs.NewMem(), Logger: quiet(), CacheBytes: 8 << 20, MemTableBytes: 4 << 20})
+	if err != nil {
+		t.Fatalf("open a ledger: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close the ledger: %v", err)
+		}
+	})
+	return s
+}
+
+// serve runs a server of store on address, "127.0.0.1:0" for any port, until the test
+// ends or stop is called.
+func serve(t testing.TB, store eventstore.Store, address string, options esdbserver.Options) (url string, stop func()) {
+	t.Helper()
+	lis, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatalf("listen: %v", err)
+	}
+	options.Logger = quiet()
+	server := esdbserver.New(store, options)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(lis) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+		if err := <-served; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	}
+	t.Cleanup(stop)
+	return "esdb://" + lis.Addr().String() + "?tls=false", stop
+}
+
+func connect(t testing.TB, url string, options esdb.Options) *esdb.Store {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	options.Logger = quiet()
+	s, err := esdb.Open(ctx, url, options)
+	if err != nil {
+		t.Fatalf("open %s: %v", url, err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// TestConformance is the contract over the wire: the adapter, the official client, the
+// server and the store behind it.
+func TestConformance(t *testing.T) {
+	storetest.Run(t, storetest.Features{Shared: true}, func(t testing.TB) storetest.Opener {
+		url, _ := serve(t, openLedger(t), "127.0.0.1:0", esdbserver.Options{})
+		return func() (eventstore.Store, error) {
+			return esdb.Open(context.Background(), url, esdb.Options{Logger: quiet()})
+		}
+	})
+}
