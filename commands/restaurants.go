@@ -1,0 +1,137 @@
+package commands
+
+import (
+	"context"
+	"time"
+
+	"daybook/domain"
+	"daybook/domain/restaurant"
+	"daybook/domain/restaurantday"
+	"daybook/eventstore/codec"
+)
+
+type restaurantOutcome = Outcome[restaurant.State, restaurant.Event]
+
+// RegisterRestaurant begins a restaurant, whose owner the caller becomes.
+type RegisterRestaurant struct {
+	Profile restaurant.Profile
+}
+
+// SetHours sets the whole week.
+type SetHours struct {
+	Shifts      []restaurant.Shift
+	DayBoundary *int // minutes after midnight; nil leaves it
+}
+
+// TableChanges are new values for parts of a table; nil leaves a part.
+type TableChanges struct {
+	Number   *string
+	Min, Max *domain.PartySize
+	Area     *string
+}
+
+// RegisterRestaurant registers a restaurant as a draft.
+func (a *App) RegisterRestaurant(ctx context.Context, c Caller, r RegisterRestaurant) (Receipt[restaurant.State], error) {
+	// A repeat under the same key must find its first answer, so the key makes the id too.
+	command := a.commandID(c, "restaurants")
+	id := domain.NewRestaurantID(command)
+	by := c.actor(restaurant.State{ID: id, Owner: c.User})
+	return a.restaurantCommand(ctx, c, command, id, by, restaurant.Register{
+		Now: a.now(), Actor: by, ID: id, Owner: c.User, Profile: r.Profile, Zone: a.zone(r.Profile.TimeZone),
+	})
+}
+
+// ChangeProfile changes what is not nil.
+func (a *App) ChangeProfile(
+	ctx context.Context, c Caller, id domain.RestaurantID, changes restaurant.ProfileChanges,
+) (Receipt[restaurant.State], error) {
+	var zone *time.Location
+	if changes.TimeZone != nil {
+		zone = a.zone(*changes.TimeZone)
+	}
+	return a.manage(ctx, c, id, func(by domain.Actor) restaurant.Command {
+		return restaurant.ChangeProfile{Now: a.now(), Actor: by, Changes: changes, Zone: zone}
+	})
+}
+
+// SetHours sets the week. Days that are open keep the plan they were opened with.
+func (a *App) SetHours(ctx context.Context, c Caller, id domain.RestaurantID, h SetHours) (Receipt[restaurant.State], error) {
+	return a.manage(ctx, c, id, func(by domain.Actor) restaurant.Command {
+		return restaurant.SetHours{Now: a.now(), Actor: by, Shifts: h.Shifts, DayBoundary: h.DayBoundary}
+	})
+}
+
+// SetPolicy sets the whole booking policy.
+func (a *App) SetPolicy(
+	ctx context.Context, c Caller, id domain.RestaurantID, p restaurantday.Policy,
+) (Receipt[restaurant.State], error) {
+	return a.manage(ctx, c, id, func(by domain.Actor) restaurant.Command {
+		return restaurant.SetPolicy{Now: a.now(), Actor: by, Policy: p}
+	})
+}
+
+// AddTable puts a table on the floor; its id is made here.
+func (a *App) AddTable(
+	ctx context.Context, c Caller, id domain.RestaurantID, t restaurantday.Table,
+) (Receipt[restaurant.State], domain.TableID, error) {
+	command := a.commandID(c, string(id))
+	t.ID = domain.NewTableID(command)
+	r, err := a.manageAs(ctx, c, command, id, func(by domain.Actor) restaurant.Command {
+		return restaurant.AddTable{Now: a.now(), Actor: by, Table: t}
+	})
+	return r, t.ID, err
+}
+
+// ChangeTable changes what is not nil.
+func (a *App) ChangeTable(
+	ctx context.Context, c Caller, id domain.RestaurantID, table domain.TableID, t TableChanges,
+) (Receipt[restaurant.State], error) {
+	return a.manage(ctx, c, id, func(by domain.Actor) restaurant.Command {
+		return restaurant.ChangeTable{Now: a.now(), Actor: by, ID: table, Number: t.Number, Min: t.Min, Max: t.Max, Area: t.Area}
+	})
+}
+
+// RemoveTable takes a table off the floor.
+func (a *App) RemoveTable(
+	ctx context.Context, c Caller, id domain.RestaurantID, table domain.TableID,
+) (Receipt[restaurant.State], error) {
+	return a.manage(ctx, c, id, func(by domain.Actor) restaurant.Command {
+		return restaurant.RemoveTable{Now: a.now(), Actor: by, ID: table}
+	})
+}
+
+// Publish opens a restaurant for booking.
+func (a *App) Publish(ctx context.Context, c Caller, id domain.RestaurantID) (Receipt[restaurant.State], error) {
+	return a.manage(ctx, c, id, func(by domain.Actor) restaurant.Command {
+		return restaurant.Publish{Now: a.now(), Actor: by}
+	})
+}
+
+func (a *App) manage(
+	ctx context.Context, c Caller, id domain.RestaurantID, command func(domain.Actor) restaurant.Command,
+) (Receipt[restaurant.State], error) {
+	return a.manageAs(ctx, c, a.commandID(c, string(id)), id, command)
+}
+
+func (a *App) manageAs(
+	ctx context.Context, c Caller, commandID [16]byte, id domain.RestaurantID, command func(domain.Actor) restaurant.Command,
+) (Receipt[restaurant.State], error) {
+	r, err := a.restaurantState(ctx, id)
+	if err != nil {
+		return Receipt[restaurant.State]{}, err
+	}
+	by := c.actor(r.State)
+	return a.restaurantCommand(ctx, c, commandID, id, by, command(by))
+}
+
+func (a *App) restaurantCommand(
+	ctx context.Context, c Caller, commandID [16]byte, id domain.RestaurantID, by domain.Actor, command restaurant.Command,
+) (Receipt[restaurant.State], error) {
+	o, err := a.restaurants.handle(ctx, codec.RestaurantStream(id), Request[restaurant.Command]{
+		Command: command, ID: commandID, Meta: a.metadata(c, by),
+	})
+	if err != nil {
+		return Receipt[restaurant.State]{}, err
+	}
+	return receipt(o), nil
+}

@@ -1,0 +1,269 @@
+// Package httpapi is the frame both APIs hang in: the engine, how a caller is known, how a
+// refusal is written, limits, and the forms that reading and writing share.
+//
+// What belongs here: what every route has in common. Routes that change something are
+// writeapi's, those that do not are readapi's; codes and statuses are problem's.
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+	"github.com/gin-gonic/gin"
+
+	"daybook/domain"
+	"daybook/eventstore"
+	"daybook/internal/problem"
+)
+
+// Base is where the API's paths begin.
+const Base = "/api/v1"
+
+// Limits on what comes from outside.
+const (
+	MaxBody        = 64 << 10 // bytes
+	bodyTimeout    = 5 * time.Second
+	requestTimeout = 15 * time.Second
+)
+
+// Config is what the frame needs. Users has no default.
+type Config struct {
+	Users   func(token string) (userID string, err error) // checks an access token
+	Version string
+	Log     *slog.Logger
+	Observe func(method, route string, status int, took time.Duration) // for metrics; may be nil
+}
+
+// API is the engine, and what routes are registered with.
+type API struct {
+	Engine *gin.Engine
+	Huma   huma.API
+	log    *slog.Logger
+}
+
+type (
+	requestIDKey struct{}
+	userKey      struct{}
+)
+
+// New makes the frame. It sets the form of huma's own errors for the whole process.
+func New(cfg Config) *API {
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	gin.SetMode(gin.ReleaseMode)
+	huma.NewErrorWithContext = func(_ huma.Context, status int, detail string, errs ...error) huma.StatusError {
+		return ofStatus(status, detail, errs)
+	}
+	huma.NewError = func(status int, detail string, errs ...error) huma.StatusError {
+		return ofStatus(status, detail, errs)
+	}
+	a := &API{Engine: gin.New(), log: cfg.Log}
+	a.Engine.HandleMethodNotAllowed = true
+	a.Engine.Use(a.frame(cfg.Observe))
+	a.Engine.NoRoute(func(c *gin.Context) {
+		write(c, problem.New(problem.RouteNotFound, "see /docs for the paths there are"))
+	})
+	a.Engine.NoMethod(func(c *gin.Context) {
+		write(c, problem.New(problem.MethodNotAllowed, "the Allow header lists the methods of this path"))
+	})
+
+	hc := huma.DefaultConfig("Daybook", cfg.Version)
+	hc.Info.Description = "A reservation ledger: hold a table, confirm it, and read every change that was made."
+	hc.DocsPath, hc.SchemasPath = "", ""
+	hc.CreateHooks = nil // no $schema links in answers
+	hc.RejectUnknownQueryParameters = true
+	hc.Transformers = append(hc.Transformers, withRequestID)
+	hc.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
+	}
+	a.Huma = humagin.New(a.Engine, hc)
+	a.Huma.UseMiddleware(a.authenticate(cfg.Users))
+	return a
+}
+
+// withRequestID puts the request's id into every problem.
+func withRequestID(ctx huma.Context, _ string, v any) (any, error) {
+	if p, ok := v.(*problem.Problem); ok && p.RequestID == "" {
+		with := *p
+		with.RequestID = RequestID(ctx.Context())
+		return &with, nil
+	}
+	return v, nil
+}
+
+// frame gives each request its id and a time limit, turns a panic into an answer, and
+// observes how it ended.
+func (a *API) frame(observe func(method, route string, status int, took time.Duration)) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		began := time.Now()
+		id := c.GetHeader("X-Request-Id")
+		if !plain(id) {
+			id = rand.Text()
+		}
+		c.Header("X-Request-Id", id)
+		c.Header("X-Content-Type-Options", "nosniff")
+		ctx, cancel := context.WithTimeout(context.WithValue(c.Request.Context(), requestIDKey{}, id), requestTimeout)
+		defer cancel()
+		c.Request = c.Request.WithContext(ctx)
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				a.log.Error("a handler panicked", "requestId", id, "path", c.Request.URL.Path, "panic", p)
+				if !c.Writer.Written() {
+					write(c, problem.Because(errors.New("panic")))
+				}
+			}
+			if observe != nil {
+				route := c.FullPath()
+				if route == "" {
+					route = "none"
+				}
+				observe(c.Request.Method, route, c.Writer.Status(), time.Since(began))
+			}
+		}()
+		c.Next()
+	}
+}
+
+// plain reports whether s can stand in a log line: 1 to 64 letters, digits, - and _.
+func plain(s string) bool {
+	return s != "" && len(s) <= 64 && strings.IndexFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
+	}) < 0
+}
+
+func write(c *gin.Context, p *problem.Problem) {
+	p.RequestID = RequestID(c.Request.Context())
+	c.Header("Content-Type", problem.ContentType)
+	c.JSON(p.Status, p)
+}
+
+// RequestID is the id of the request that ctx belongs to.
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}
+
+// User is who makes the request; empty for a route that asks nobody to log in.
+func User(ctx context.Context) domain.UserID {
+	u, _ := ctx.Value(userKey{}).(domain.UserID)
+	return u
+}
+
+// LoggedIn is the security of an operation that needs a user.
+var LoggedIn = []map[string][]string{{"bearer": {}}}
+
+// authenticate lets nobody into an operation with security who does not show a good token.
+// What he may do there is decided there.
+func (a *API) authenticate(users func(token string) (string, error)) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		if len(ctx.Operation().Security) == 0 {
+			next(ctx)
+			return
+		}
+		token, ok := strings.CutPrefix(ctx.Header("Authorization"), "Bearer ")
+		if !ok {
+			a.refuse(ctx, problem.New(problem.Unauthenticated, "send Authorization: Bearer <access token>; POST "+Base+"/users/login gives one"))
+			return
+		}
+		name, err := users(token)
+		var user domain.UserID
+		if err == nil {
+			user, err = domain.ParseUserID(name)
+		}
+		if err != nil {
+			a.refuse(ctx, problem.New(problem.Unauthenticated, "the access token is not, or no longer, good; log in again"))
+			return
+		}
+		next(huma.WithValue(ctx, userKey{}, user))
+	}
+}
+
+func (a *API) refuse(ctx huma.Context, p *problem.Problem) {
+	p.RequestID = RequestID(ctx.Context())
+	if p.Status == http.StatusUnauthorized {
+		ctx.SetHeader("WWW-Authenticate", `Bearer realm="daybook"`)
+	}
+	ctx.SetHeader("Content-Type", problem.ContentType)
+	ctx.SetStatus(p.Status)
+	_ = a.Huma.Marshal(ctx.BodyWriter(), "application/json", p) // the connection is gone: nobody to tell
+}
+
+// ofStatus is the problem that huma itself found with a request.
+func ofStatus(status int, detail string, errs []error) huma.StatusError {
+	code := problem.Internal
+	switch status {
+	case http.StatusBadRequest:
+		code = problem.Malformed
+	case http.StatusNotAcceptable:
+		code = problem.NotAcceptable
+	case http.StatusRequestTimeout:
+		code = problem.TimedOut
+	case http.StatusRequestEntityTooLarge:
+		code = problem.TooLarge
+	case http.StatusUnsupportedMediaType:
+		code = problem.UnsupportedMedia
+	case http.StatusUnprocessableEntity:
+		code = domain.CodeInvalid
+	default:
+		if status != 0 { // 0 asks for an example of the form
+			return problem.Because(errors.Join(append(errs, errors.New(detail))...))
+		}
+	}
+	p := problem.New(code, detail)
+	for _, err := range errs {
+		var field huma.ErrorDetailer
+		if errors.As(err, &field) {
+			d := field.ErrorDetail()
+			p.Errors = append(p.Errors, problem.Field{Location: d.Location, Message: d.Message})
+		} else if err != nil {
+			p.Errors = append(p.Errors, problem.Field{Message: err.Error()})
+		}
+	}
+	return p
+}
+
+// Handle registers a route. Whatever error its handler returns becomes a problem; the
+// cause of an internal one is logged with the request's id, and told nobody.
+func Handle[I, O any](a *API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	op.Path = strings.TrimSuffix(Base+op.Path, "/")
+	op.MaxBodyBytes, op.BodyReadTimeout = MaxBody, bodyTimeout
+	op.Errors = append(op.Errors, http.StatusUnprocessableEntity)
+	huma.Register(a.Huma, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handler(ctx, in)
+		if err == nil {
+			return out, nil
+		}
+		p := problemOf(err)
+		if p.Code == problem.Internal {
+			a.log.Error("a request failed", "requestId", RequestID(ctx), "operation", op.OperationID, "error", err)
+		}
+		if after := p.RetryAfter(); after > 0 {
+			return nil, huma.ErrorWithHeaders(p, http.Header{"Retry-After": {strconv.Itoa(after)}})
+		}
+		return nil, p
+	})
+}
+
+func problemOf(err error) *problem.Problem {
+	switch {
+	case errors.Is(err, eventstore.ErrUnknownOutcome):
+		return problem.New(problem.OutcomeUnknown, "send it again with the same Idempotency-Key: it is done once")
+	case errors.Is(err, eventstore.ErrUnavailable), errors.Is(err, eventstore.ErrClosed):
+		return problem.New(problem.Unavailable, "the event store cannot be reached; nothing was changed")
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return problem.New(problem.Unavailable, "it took too long")
+	}
+	return problem.From(err)
+}

@@ -1,0 +1,94 @@
+// Package book reads single restaurants and reservations off their own streams: the book
+// itself, always current, with nothing stored but folded states in memory.
+//
+// What belongs here: reads of one aggregate, with what is personal decrypted for those who
+// may see it. Lists, searches and availability are the other read models'; who may see
+// what is judged by the caller.
+package book
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"daybook/domain"
+	"daybook/domain/restaurant"
+	"daybook/domain/restaurantday"
+	"daybook/eventstore"
+	"daybook/eventstore/codec"
+	"daybook/projections"
+)
+
+// ErrNotFound says that there is no such restaurant or reservation.
+var ErrNotFound = errors.New("book: not found")
+
+// Book reads aggregates. Safe for concurrent use.
+type Book struct {
+	restaurants *projections.Folds[restaurant.State]
+	days        *projections.Folds[restaurantday.State]
+}
+
+// New makes a Book over a store.
+func New(store eventstore.Reader, c *codec.Codec) *Book {
+	r, d := restaurant.Decider(), restaurantday.Decider()
+	return &Book{
+		restaurants: projections.NewFolds(store, 4096, r.Initial, evolve(c, r.Evolve)),
+		days:        projections.NewFolds(store, 1024, d.Initial, evolve(c, d.Evolve)),
+	}
+}
+
+// evolve folds records; one that cannot be read makes the aggregate unreadable rather than
+// shown without it.
+func evolve[S, E any](c *codec.Codec, fold func(S, E) S) projections.Evolve[S] {
+	return func(ctx context.Context, state S, r eventstore.Record) (S, error) {
+		d, err := c.Decode(ctx, r)
+		if err != nil {
+			return state, err
+		}
+		e, ok := d.Event.(E)
+		if !ok {
+			return state, fmt.Errorf("book: %s in stream %s is no event of its aggregate", r.Type, r.Stream)
+		}
+		return fold(state, e), nil
+	}
+}
+
+// Restaurant reads a restaurant and its revision.
+func (b *Book) Restaurant(ctx context.Context, id domain.RestaurantID) (restaurant.State, uint64, error) {
+	state, records, err := b.restaurants.Latest(ctx, codec.RestaurantStream(id))
+	if err != nil {
+		return state, 0, err
+	}
+	if !state.Registered() {
+		return state, 0, fmt.Errorf("restaurant %s: %w", id, ErrNotFound)
+	}
+	return state, uint64(records) - 1, nil
+}
+
+// Entry is a reservation as it stands.
+type Entry struct {
+	ID          domain.ReservationID
+	Reservation *restaurantday.Reservation
+	Zone        string
+	Revision    uint64 // of the day
+}
+
+// Reservation reads one reservation as of now: a hold that has lapsed by then reads as
+// expired, whether or not that was recorded yet.
+func (b *Book) Reservation(ctx context.Context, id domain.ReservationID, now domain.Instant) (Entry, error) {
+	r, date, number := id.Day()
+	state, records, err := b.days.Latest(ctx, codec.DayStream(r, date))
+	if err != nil {
+		return Entry{}, err
+	}
+	found, ok := state.Reservation(number)
+	if !ok {
+		return Entry{}, fmt.Errorf("reservation %s: %w", id, ErrNotFound)
+	}
+	if found.Status == restaurantday.StatusPending && found.ExpiresAt <= max(now, state.Clock()) {
+		lapsed := *found
+		lapsed.Status = restaurantday.StatusExpired
+		found = &lapsed
+	}
+	return Entry{ID: id, Reservation: found, Zone: state.Plan.Zone, Revision: uint64(records) - 1}, nil
+}

@@ -1,0 +1,165 @@
+package writeapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"daybook/commands"
+	"daybook/domain"
+	"daybook/domain/restaurantday"
+	"daybook/internal/httpapi"
+	"daybook/internal/problem"
+)
+
+type reserveBody struct {
+	RestaurantID    string         `json:"restaurantId"`
+	Date            string         `json:"date,omitempty" doc:"service date, YYYY-MM-DD; may be left out beside startsAt"`
+	Time            string         `json:"time,omitempty" doc:"local time of the slot, HH:MM"`
+	StartsAt        string         `json:"startsAt,omitempty" doc:"the slot's instant, instead of time"`
+	Party           int            `json:"party" minimum:"1" maximum:"500"`
+	Guest           *httpapi.Guest `json:"guest,omitempty" doc:"whom the table is kept for, if not for the caller"`
+	Notes           string         `json:"notes,omitempty" maxLength:"1000"`
+	Occasion        string         `json:"occasion,omitempty" maxLength:"100"`
+	SpecialRequests string         `json:"specialRequests,omitempty" maxLength:"1000"`
+	TableID         string         `json:"tableId,omitempty" doc:"this table or none"`
+	Area            string         `json:"area,omitempty" maxLength:"100" doc:"a table in this area or none"`
+	Confirm         bool           `json:"confirm,omitempty" doc:"confirm at once"`
+}
+
+type cancelBody struct {
+	Reason string `json:"reason,omitempty" maxLength:"500"`
+}
+
+func (w *writes) reservations(api *httpapi.API) {
+	reserve := huma.Operation{
+		OperationID: "reserve", Method: http.MethodPost, Path: "/reservations", Tags: []string{"Booking"}, Security: httpapi.LoggedIn,
+		Summary:       "Hold a table",
+		Description:   "Promises a table until expiresAt. Confirm it before, or send confirm: true.",
+		DefaultStatus: http.StatusCreated, Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable},
+	}
+	httpapi.Handle(api, reserve, func(ctx context.Context, in *struct {
+		keyed
+		Body reserveBody
+	}) (*answer[httpapi.Reservation], error) {
+		c, err := caller(ctx, &reserve, in.keyed, in.Body)
+		if err != nil {
+			return nil, err
+		}
+		hold, err := in.Body.command()
+		if err != nil {
+			return nil, err
+		}
+		return reservation(w.app.HoldTable(ctx, c, hold))
+	})
+
+	confirm := huma.Operation{
+		OperationID: "confirm-reservation", Method: http.MethodPost, Path: "/reservations/{id}/confirm", Tags: []string{"Booking"},
+		Security: httpapi.LoggedIn, Summary: "Confirm a hold", Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable},
+	}
+	httpapi.Handle(api, confirm, func(ctx context.Context, in *struct {
+		keyed
+		ID string `path:"id"`
+	}) (*answer[httpapi.Reservation], error) {
+		c, id, err := addressed(ctx, &confirm, in.keyed, in.ID, nil)
+		if err != nil {
+			return nil, err
+		}
+		return reservation(w.app.ConfirmReservation(ctx, c, id))
+	})
+
+	cancel := huma.Operation{
+		OperationID: "cancel-reservation", Method: http.MethodPatch, Path: "/reservations/{id}/cancel", Tags: []string{"Booking"},
+		Security: httpapi.LoggedIn, Summary: "Cancel a reservation", Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable},
+	}
+	httpapi.Handle(api, cancel, func(ctx context.Context, in *struct {
+		keyed
+		ID   string `path:"id"`
+		Body *cancelBody
+	}) (*answer[httpapi.Reservation], error) {
+		body := cancelBody{}
+		if in.Body != nil {
+			body = *in.Body
+		}
+		c, id, err := addressed(ctx, &cancel, in.keyed, in.ID, body)
+		if err != nil {
+			return nil, err
+		}
+		return reservation(w.app.CancelReservation(ctx, c, id, body.Reason))
+	})
+}
+
+// command checks what the schema cannot.
+func (b reserveBody) command() (h commands.HoldTable, err error) {
+	if h.Restaurant, err = domain.ParseRestaurantID(b.RestaurantID); err != nil {
+		return h, field("body.restaurantId", err)
+	}
+	if b.Date != "" {
+		if h.Date, err = domain.ParseServiceDate(b.Date); err != nil {
+			return h, field("body.date", err)
+		}
+	}
+	switch {
+	case b.StartsAt != "" && b.Time != "":
+		return h, field("body.time", errors.New("send time or startsAt, not both"))
+	case b.StartsAt != "":
+		at, err := time.Parse(time.RFC3339, b.StartsAt)
+		if err != nil || at.Year() < 2000 || at.Year() > 2169 {
+			return h, field("body.startsAt", errors.New("want RFC 3339 with an offset, such as 2026-11-21T19:30:00+01:00"))
+		}
+		h.StartsAt = domain.InstantOf(at)
+	case b.Time == "" || b.Date == "":
+		return h, field("body.time", errors.New("name the slot: date and time, or startsAt"))
+	default:
+		if _, err = domain.ParseClock(b.Time); err != nil {
+			return h, field("body.time", err)
+		}
+		h.Time = b.Time
+	}
+	if h.Party, err = domain.NewPartySize(b.Party); err != nil {
+		return h, field("body.party", err)
+	}
+	if b.TableID != "" {
+		if h.Wish.Table, err = domain.ParseTableID(b.TableID); err != nil {
+			return h, field("body.tableId", err)
+		}
+	}
+	h.Wish.Area, h.Confirm = b.Area, b.Confirm
+	h.Details = restaurantday.Details{Notes: b.Notes, Occasion: b.Occasion, SpecialRequests: b.SpecialRequests}
+	if b.Guest != nil {
+		h.Details.Guest = restaurantday.Guest{Name: b.Guest.Name, Email: b.Guest.Email, Phone: b.Guest.Phone}
+	}
+	return h, nil
+}
+
+// addressed makes the caller of a request about one reservation.
+func addressed(ctx context.Context, op *huma.Operation, k keyed, id string, body any) (commands.Caller, domain.ReservationID, error) {
+	c, err := caller(ctx, op, k, body)
+	if err != nil {
+		return c, "", err
+	}
+	rid, err := domain.ParseReservationID(id)
+	if err != nil {
+		return c, "", domain.Reject(domain.CodeNotFound, "no such reservation")
+	}
+	return c, rid, nil
+}
+
+func reservation(b commands.Booked, err error) (*answer[httpapi.Reservation], error) {
+	if no, ok := domain.Rejected(err); ok && b.Restaurant != "" {
+		var entry func(uint32) string
+		if b.Staff {
+			entry = func(number uint32) string { return string(domain.NewReservationID(b.Restaurant, b.Date, number)) }
+		}
+		return nil, problem.FromRejection(no, httpapi.InZone(b.Zone), entry)
+	}
+	if err != nil {
+		return nil, refused(err)
+	}
+	return &answer[httpapi.Reservation]{
+		wrote(b.Position, b.Replayed), httpapi.ReservationOf(b.ID, &b.Reservation, b.Zone, b.Revision),
+	}, nil
+}
