@@ -1,0 +1,212 @@
+package restaurantday
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+
+	"daybook/domain"
+)
+
+// world is one day's stream and the rules that must hold of it, told again from the log
+// alone: it asks nothing of the code under test but its events.
+type world struct {
+	decider domain.Decider[State, Command, Event]
+	plan    *Plan
+	s       State
+	log     []Event
+	entries []entry
+	relied  domain.Instant // the latest time by which anything was decided
+	kept    []generation
+}
+
+// entry is a reservation as the log tells it.
+type entry struct {
+	held    Held
+	status  Status
+	expires domain.Instant
+}
+
+// binds reports whether the entry keeps its table at t.
+func (e entry) binds(t domain.Instant) bool {
+	return e.status == StatusConfirmed || (e.status == StatusPending && e.expires > t)
+}
+
+// generation is an earlier state and what it was when it was new.
+type generation struct {
+	state State
+	was   memory
+}
+
+// memory is all that a state holds, copied out of it.
+type memory struct {
+	clock    domain.Instant
+	pending  []pending
+	bookings []Booking
+	entries  []Reservation
+}
+
+func remember(s State) memory {
+	m := memory{clock: s.clock, pending: slices.Clone(s.pending), bookings: s.Bookings()}
+	for n := uint32(1); int(n) <= s.Reservations(); n++ {
+		r, _ := s.Reservation(n)
+		m.entries = append(m.entries, *r)
+	}
+	return m
+}
+
+func newWorld(plan *Plan, d domain.Decider[State, Command, Event]) *world {
+	return &world{decider: d, plan: plan, s: d.Initial()}
+}
+
+// do decides a command and, where it is accepted, checks and appends what comes of it. The
+// error is a broken rule; a refusal is none.
+func (w *world) do(c Command) (no *domain.Rejection, broken error) {
+	base, was := w.s, remember(w.s)
+	events, err := w.decider.Decide(base, c)
+	if !reflect.DeepEqual(remember(base), was) {
+		return nil, fmt.Errorf("deciding %+v changed the state", c)
+	}
+	if err != nil {
+		no, ok := domain.Rejected(err)
+		if !ok {
+			return nil, err
+		}
+		return no, nil
+	}
+	one, two := w.decider.Fold(base, events...), w.decider.Fold(base, events...)
+	if !reflect.DeepEqual(remember(one), remember(two)) {
+		return nil, fmt.Errorf("folding %+v twice gave two states", events)
+	}
+	w.kept = append(w.kept, generation{base, was})
+	w.s = one
+	for _, e := range events {
+		if err := w.append(e); err != nil {
+			return nil, fmt.Errorf("%+v\ncame of %+v: %w", events, c, err)
+		}
+	}
+	if w.s.Clock() < base.Clock() || w.s.Reservations() != len(w.entries) {
+		return nil, fmt.Errorf("the clock went from %s to %s, the book has %d of %d entries", base.Clock(), w.s.Clock(), w.s.Reservations(), len(w.entries))
+	}
+	return nil, w.oversold()
+}
+
+// append takes an event into the log and judges it there.
+func (w *world) append(e Event) error {
+	t := e.DecidedAt()
+	w.log = append(w.log, e)
+	w.relied = max(w.relied, t)
+	switch e := e.(type) {
+	case Held:
+		if int(e.Number) != len(w.entries)+1 {
+			return fmt.Errorf("number %d follows %d entries", e.Number, len(w.entries))
+		}
+		if table := w.table(e.Tables[0]); e.Party < table.Min || e.Party > table.Max {
+			return fmt.Errorf("a party of %d sits at %+v", e.Party, table)
+		}
+		w.entries = append(w.entries, entry{e, StatusPending, e.ExpiresAt})
+	case Confirmed:
+		r := &w.entries[e.Number-1]
+		if r.status != StatusPending || r.expires <= t {
+			return fmt.Errorf("entry %d, %s and held until %s, was confirmed at %s", e.Number, r.status, r.expires, t)
+		}
+		r.status = StatusConfirmed
+	case Cancelled:
+		r := &w.entries[e.Number-1]
+		if !r.binds(t) {
+			return fmt.Errorf("entry %d, %s and held until %s, was cancelled at %s", e.Number, r.status, r.expires, t)
+		}
+		r.status = StatusCancelled
+	case Expired:
+		r := &w.entries[e.Number-1]
+		if r.status != StatusPending || r.expires != e.LapsedAt || e.LapsedAt > t {
+			return fmt.Errorf("entry %d, %s and held until %s, was recorded as lapsed at %s", e.Number, r.status, r.expires, t)
+		}
+		r.status = StatusExpired
+	}
+	return nil
+}
+
+func (w *world) table(id domain.TableID) Table {
+	return w.plan.Tables[slices.IndexFunc(w.plan.Tables, func(t Table) bool { return t.ID == id })]
+}
+
+// oversold finds two parties on one table. A hold counts until it lapses by the latest
+// clock that anybody decided by: it can be confirmed until then, and not after.
+func (w *world) oversold() error {
+	for i, a := range w.entries {
+		for _, b := range w.entries[:i] {
+			if a.binds(w.relied) && b.binds(w.relied) && a.held.Tables[0] == b.held.Tables[0] && a.held.Occupied.Overlaps(b.held.Occupied) {
+				return fmt.Errorf("two parties on one table by %s:\n%+v\n%+v", w.relied, a, b)
+			}
+		}
+	}
+	return nil
+}
+
+// free counts by the log the tables that seat party in slot at t.
+func (w *world) free(slot Slot, party domain.PartySize, t domain.Instant) (n int) {
+	_, want := w.plan.turn(slot, party)
+	for _, table := range w.plan.Tables {
+		taken := slices.ContainsFunc(w.entries, func(e entry) bool {
+			return e.held.Tables[0] == table.ID && e.binds(t) && e.held.Occupied.Overlaps(want)
+		})
+		if party >= table.Min && party <= table.Max && !taken {
+			n++
+		}
+	}
+	return n
+}
+
+// viewAgrees checks that what is shown at now is what would be decided, and is true.
+func (w *world) viewAgrees(party domain.PartySize, now domain.Instant) error {
+	if !w.s.Opened() {
+		return nil
+	}
+	t := max(now, w.s.Clock())
+	shown := w.s.Slots(party, t)
+	if again := NewOccupancy(w.plan, w.s.Bookings()).Slots(party, t); !reflect.DeepEqual(again, shown) {
+		return fmt.Errorf("rebuilt from its bookings the day shows\n%+v\nnot\n%+v", again, shown)
+	}
+	for _, slot := range shown {
+		_, err := w.decider.Decide(w.s, Hold{Now: now, Actor: domain.System(), Party: party, StartsAt: slot.StartsAt})
+		var code domain.Code
+		if no, ok := domain.Rejected(err); ok {
+			code = no.Code
+		}
+		if code != slot.Refusal || (slot.TablesLeft > 0) != (err == nil) {
+			return fmt.Errorf("for %d at %s, shown at %s: %d tables, %q; decided: %v", party, slot.Time, t, slot.TablesLeft, slot.Refusal, err)
+		}
+		if n := w.free(slot.Slot, party, t); (code == "" || code == domain.CodeNoTable) && n != slot.TablesLeft {
+			return fmt.Errorf("for %d at %s, shown at %s: %d tables, by the log %d", party, slot.Time, t, slot.TablesLeft, n)
+		}
+	}
+	return nil
+}
+
+// viewHolds checks that what is shown at now stays so at instants before HoldsUntil.
+func (w *world) viewHolds(party domain.PartySize, now domain.Instant, later ...domain.Instant) error {
+	if !w.s.Opened() {
+		return nil
+	}
+	shown, until := w.s.Slots(party, now), w.s.HoldsUntil(now)
+	for _, at := range append(later, until-1) {
+		if at <= now || (until != 0 && at >= until) {
+			continue
+		}
+		if then := w.s.Slots(party, at); !reflect.DeepEqual(then, shown) {
+			return fmt.Errorf("what is shown at %s should hold until %s, but differs at %s", now, until, at)
+		}
+	}
+	return nil
+}
+
+// keptAsTheyWere checks that no earlier state was written to by what came after it.
+func (w *world) keptAsTheyWere() error {
+	for i, g := range w.kept {
+		if !reflect.DeepEqual(remember(g.state), g.was) {
+			return fmt.Errorf("state %d of %d was written to:\n%+v\nit was\n%+v", i, len(w.kept), remember(g.state), g.was)
+		}
+	}
+	return nil
+}
