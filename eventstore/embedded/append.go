@@ -98,15 +98,13 @@ func (s *Store) Append(ctx context.Context, stream eventstore.StreamName, expect
 // queue is what waits for the writer. Callers block in Append until they are
 // answered, so it holds at most one append for each.
 type queue struct {
-	mu     *sync.Mutex
+	mu     sync.Mutex
 	filled chan struct{} // has a message when the writer should look
 	list   []*request
 	over   bool
 }
 
-func newQueue() queue {
-	return queue{mu: new(sync.Mutex), filled: make(chan struct{}, 1)}
-}
+func newQueue() *queue { return &queue{filled: make(chan struct{}, 1)} }
 
 // put queues r; false if the queue is closed.
 func (q *queue) put(r *request) bool {

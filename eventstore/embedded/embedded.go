@@ -98,7 +98,7 @@ type Store struct {
 	db    *pebble.DB
 	lock  *pebble.Lock
 
-	queue  queue
+	queue  *queue
 	writer *writer
 	tail   *tail
 

@@ -109,7 +109,7 @@ func (s *Store) readForwards(ctx context.Context, after, end eventstore.Position
 	expected := after
 	for ok := it.First(); ok; ok = it.Next() {
 		expected++
-		p, full, err := c.take(it)
+		p, full, err := c.look(it)
 		if err != nil {
 			return nil, after, err
 		}
@@ -166,7 +166,7 @@ func (s *Store) readBackwards(ctx context.Context, before eventstore.Position, f
 	expected := before
 	for ok := it.Last(); ok; ok = it.Prev() {
 		expected--
-		p, full, err := c.take(it)
+		p, full, err := c.look(it)
 		if err != nil {
 			return nil, before, err
 		}
@@ -189,7 +189,7 @@ func (s *Store) readBackwards(ctx context.Context, before eventstore.Position, f
 	return c.into, eventstore.Start + 1, nil
 }
 
-// collector gathers the records of one stretch that pass.
+// collector gathers the records of one stretch.
 type collector struct {
 	limit   stretch
 	filter  eventstore.Filter
@@ -200,8 +200,9 @@ type collector struct {
 	scanned int
 }
 
-// take looks at the record an iterator stands on; full says that the stretch ends with it.
-func (c *collector) take(it *pebble.Iterator) (p eventstore.Position, full bool, err error) {
+// look decodes the record an iterator stands on, and takes it if it passes; full says
+// that the stretch ends with it.
+func (c *collector) look(it *pebble.Iterator) (p eventstore.Position, full bool, err error) {
 	p, value, err := entry(it)
 	if err != nil {
 		return 0, false, err
@@ -212,11 +213,14 @@ func (c *collector) take(it *pebble.Iterator) (p eventstore.Position, full bool,
 	}
 	c.scanned++
 	if c.filter.Passes(eventstore.StreamName(c.names.stream.of(e.stream)), c.names.kind.of(e.kind)) {
-		r := e.record(p, c.names, &c.mem)
-		c.into = append(c.into, r)
-		c.bytes += weight(&r)
+		c.take(e.record(p, c.names, &c.mem))
 	}
 	return p, c.full(), nil
+}
+
+func (c *collector) take(r eventstore.Record) {
+	c.into = append(c.into, r)
+	c.bytes += weight(&r)
 }
 
 func (c *collector) full() bool {

@@ -173,16 +173,16 @@ func (s *Store) recordsAt(r *streamRead, places []place, limit stretch, into []e
 			}
 			return nil, fmt.Errorf("%w: the record at position %d is missing", ErrCorrupt, p.position)
 		}
-		position, full, err := c.take(it)
+		rec, err := decodeEntry(it, c.names, &c.mem)
 		if err != nil {
 			return nil, err
 		}
-		rec := &c.into[len(c.into)-1]
-		if position != p.position || rec.Stream != r.name || rec.ID != p.id {
-			return nil, fmt.Errorf("%w: stream %q has event %s at position %d, where %s of stream %q stands", ErrCorrupt, r.name, p.id, p.position, rec.ID, rec.Stream)
+		if rec.Position != p.position || rec.Stream != r.name || rec.ID != p.id {
+			return nil, fmt.Errorf("%w: stream %q has event %s at position %d, the ledger has %s of stream %q at %d",
+				ErrCorrupt, r.name, p.id, p.position, rec.ID, rec.Stream, rec.Position)
 		}
-		last = position
-		if full {
+		last = rec.Position
+		if c.take(rec); c.full() {
 			break
 		}
 	}

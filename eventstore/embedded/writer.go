@@ -17,7 +17,7 @@ const (
 	groupEvents = 4096
 	groupBytes  = 4 << 20
 	// groupsAhead is how many groups may wait for their sync behind the one being synced.
-	groupsAhead = 1
+	groupsAhead = 0
 	// pendingScan bounds the search for an event id in a stream's pending events.
 	pendingScan = 512
 )
@@ -34,10 +34,13 @@ type group struct {
 
 // writer decides what is appended. All its fields belong to its goroutine.
 type writer struct {
-	s      *Store
-	heads  heads
-	groups chan *group // to the publisher, in order
-	spare  chan *group // back from it, to be used again
+	s     *Store
+	heads heads
+	// groups goes to the publisher, in order. It has no room: with one group being synced
+	// and the next one applied, waiting here only lets more appends gather for the group
+	// after them, which is worth more than a third under way.
+	groups chan *group
+	spare  chan *group // back from the publisher, to be used again
 
 	number   uint64 // of the group being put together
 	current  *group
@@ -50,8 +53,8 @@ func newWriter(s *Store, cachedStreams int, last eventstore.Record) *writer {
 	w := &writer{
 		s:      s,
 		heads:  newHeads(cachedStreams),
-		groups: make(chan *group, groupsAhead),
-		spare:  make(chan *group, groupsAhead+3),
+		groups: make(chan *group),
+		spare:  make(chan *group, 3),
 		end:    last.Position,
 	}
 	if last.Position != eventstore.Start {
