@@ -1,0 +1,237 @@
+package reporting
+
+import (
+	"encoding/json"
+
+	"daybook/domain"
+	"daybook/domain/restaurant"
+	"daybook/domain/restaurantday"
+	"daybook/eventstore"
+	"daybook/eventstore/codec"
+)
+
+// entry is one line of the audit: who changed what, when and why, how it was before and how
+// it is since. Nothing personal is in it but the opaque id of the actor and the diner.
+type entry struct {
+	record        eventstore.Record
+	meta          codec.Metadata
+	restaurant    domain.RestaurantID
+	date          domain.ServiceDate // 0 for a change of the restaurant itself
+	reservation   domain.ReservationID
+	reason        string // why, as a word of this program
+	reasonGiven   bool   // somebody also said why, in words that stand in the event
+	before, after any    // nil, or what marshals to an object
+}
+
+func (c *changes) entry(e entry) {
+	var date, command any
+	if e.date != 0 {
+		date = e.date.String()
+	}
+	if e.meta.CommandID != ([16]byte{}) {
+		command = eventstore.EventID(e.meta.CommandID).String()
+	}
+	c.audit.put(e.record.ID,
+		e.record.ID.String(), int64(e.record.Position), string(e.record.Stream), int64(e.record.Revision), string(e.restaurant), date,
+		orNull(e.reservation), e.record.Type, string(e.meta.Actor.Kind), orNull(e.meta.Actor.User), int64(e.meta.DecidedAt),
+		e.record.Recorded.UnixMilli(), command, orNull(e.reason), e.reasonGiven || e.meta.Reason != "", snapshot(e.before), snapshot(e.after))
+}
+
+// snapshot writes what an event changed as JSON, in the words of the HTTP contract.
+func snapshot(v any) any {
+	if v == nil {
+		return nil
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		// Only values of this file come here, and all of them can be written.
+		panic("reporting: snapshot: " + err.Error())
+	}
+	return string(b)
+}
+
+// reservationSnapshot is an entry of the book, without what the party told of itself.
+type reservationSnapshot struct {
+	Number        uint32           `json:"number"`
+	Status        string           `json:"status"`
+	Diner         domain.UserID    `json:"dinerId,omitempty"`
+	Party         domain.PartySize `json:"party"`
+	Time          string           `json:"time"`
+	StartsAt      domain.Instant   `json:"startsAt"`
+	EndsAt        domain.Instant   `json:"endsAt"`
+	OccupiedUntil domain.Instant   `json:"occupiedUntil"`
+	Tables        []domain.TableID `json:"tableIds"`
+	ExpiresAt     domain.Instant   `json:"expiresAt,omitzero"`
+}
+
+func reservationSnapshotOf(r *restaurantday.Reservation) reservationSnapshot {
+	return reservationSnapshot{
+		Number: r.Number, Status: string(r.Status), Diner: r.Diner, Party: r.Party, Time: r.Slot.Time, StartsAt: r.Turn.From,
+		EndsAt: r.Turn.To, OccupiedUntil: r.Occupied.To, Tables: r.Tables, ExpiresAt: r.ExpiresAt,
+	}
+}
+
+// planSnapshot sums up the plan a day was opened with; the plan itself stands in the event.
+type planSnapshot struct {
+	PlanRevision uint64         `json:"planRevision"`
+	TimeZone     string         `json:"timeZone"`
+	Tables       int            `json:"tables"`
+	Seats        int            `json:"seats"`
+	Slots        int            `json:"slots"`
+	FirstSlot    string         `json:"firstSlot,omitempty"`
+	LastSlot     string         `json:"lastSlot,omitempty"`
+	BookableFrom domain.Instant `json:"bookableFrom"`
+}
+
+func planSnapshotOf(p *restaurantday.Plan) planSnapshot {
+	s := planSnapshot{
+		PlanRevision: p.Revision, TimeZone: p.Zone, Tables: len(p.Tables), Seats: seatsOf(p.Tables), Slots: len(p.Slots),
+		BookableFrom: p.BookableFrom,
+	}
+	if n := len(p.Slots); n > 0 {
+		s.FirstSlot, s.LastSlot = p.Slots[0].Time, p.Slots[n-1].Time
+	}
+	return s
+}
+
+func seatsOf(tables []restaurantday.Table) (seats int) {
+	for _, t := range tables {
+		seats += int(t.Max)
+	}
+	return seats
+}
+
+// restaurantSnapshots are the parts of a restaurant that an event changed.
+func restaurantSnapshots(e restaurant.Event, before, after restaurant.State) (was, is any) {
+	switch e := e.(type) {
+	case restaurant.Registered:
+		return nil, registeredSnapshot{
+			Status: string(after.Status), Owner: after.Owner, Profile: profileSnapshotOf(after.Profile),
+			DayBoundary: domain.FormatClock(after.DayBoundary), Policy: policySnapshotOf(after.Policy),
+		}
+	case restaurant.ProfileChanged:
+		return profileSnapshotOf(before.Profile), profileSnapshotOf(after.Profile)
+	case restaurant.HoursSet:
+		return hoursSnapshotOf(before), hoursSnapshotOf(after)
+	case restaurant.TableAdded:
+		return tableSnapshotOf(before, e.Table.ID), tableSnapshotOf(after, e.Table.ID)
+	case restaurant.TableChanged:
+		return tableSnapshotOf(before, e.Table.ID), tableSnapshotOf(after, e.Table.ID)
+	case restaurant.TableRemoved:
+		return tableSnapshotOf(before, e.ID), tableSnapshotOf(after, e.ID)
+	case restaurant.PolicySet:
+		return policySnapshotOf(before.Policy), policySnapshotOf(after.Policy)
+	case restaurant.Published:
+		return statusSnapshot{string(before.Status)}, statusSnapshot{string(after.Status)}
+	}
+	return nil, nil
+}
+
+type registeredSnapshot struct {
+	Status      string          `json:"status"`
+	Owner       domain.UserID   `json:"ownerId,omitempty"`
+	Profile     profileSnapshot `json:"profile"`
+	DayBoundary string          `json:"dayBoundary"`
+	Policy      policySnapshot  `json:"policy"`
+}
+
+type statusSnapshot struct {
+	Status string `json:"status"`
+}
+
+// profileSnapshot is all of a profile: it is what the restaurant shows to everybody.
+type profileSnapshot struct {
+	Name         string            `json:"name"`
+	Cuisine      string            `json:"cuisine,omitempty"`
+	Address      string            `json:"address,omitempty"`
+	City         string            `json:"city,omitempty"`
+	State        string            `json:"state,omitempty"`
+	Zip          string            `json:"zip,omitempty"`
+	Location     *locationSnapshot `json:"location,omitempty"`
+	TimeZone     string            `json:"timeZone"`
+	PriceLevel   int               `json:"priceLevel,omitempty"`
+	Features     []string          `json:"features,omitempty"`
+	Description  string            `json:"description,omitempty"`
+	ContactEmail string            `json:"contactEmail,omitempty"`
+	ContactPhone string            `json:"contactPhone,omitempty"`
+}
+
+type locationSnapshot struct {
+	Lat float64 `json:"lat"`
+	Lng float64 `json:"lng"`
+}
+
+func profileSnapshotOf(p restaurant.Profile) profileSnapshot {
+	return profileSnapshot{
+		Name: p.Name, Cuisine: p.Cuisine, Address: p.Address, City: p.City, State: p.State, Zip: p.Zip,
+		Location: (*locationSnapshot)(p.Location), TimeZone: p.TimeZone, PriceLevel: p.PriceLevel, Features: p.Features,
+		Description: p.Description, ContactEmail: p.ContactEmail, ContactPhone: p.ContactPhone,
+	}
+}
+
+type hoursSnapshot struct {
+	Shifts      []shiftSnapshot `json:"shifts"`
+	DayBoundary string          `json:"dayBoundary"`
+}
+
+type shiftSnapshot struct {
+	Days        []string `json:"days"`
+	Name        string   `json:"name,omitempty"`
+	Opens       string   `json:"opens"`
+	LastSeating string   `json:"lastSeating"`
+	Closes      string   `json:"closes"`
+	SlotMinutes int      `json:"slotMinutes"`
+}
+
+func hoursSnapshotOf(s restaurant.State) hoursSnapshot {
+	h := hoursSnapshot{Shifts: make([]shiftSnapshot, len(s.Shifts)), DayBoundary: domain.FormatClock(s.DayBoundary)}
+	for i, shift := range s.Shifts {
+		h.Shifts[i] = shiftSnapshot{
+			Days: shift.Days.Names(), Name: shift.Name, Opens: domain.FormatClock(shift.Opens),
+			LastSeating: domain.FormatClock(shift.LastSeating), Closes: domain.FormatClock(shift.Closes), SlotMinutes: shift.SlotMinutes,
+		}
+	}
+	return h
+}
+
+type tableSnapshot struct {
+	ID     domain.TableID   `json:"tableId"`
+	Number string           `json:"number"`
+	Min    domain.PartySize `json:"minCapacity"`
+	Max    domain.PartySize `json:"capacity"`
+	Area   string           `json:"area,omitempty"`
+}
+
+// tableSnapshotOf is nil where there is no such table.
+func tableSnapshotOf(s restaurant.State, id domain.TableID) any {
+	t, ok := s.Table(id)
+	if !ok {
+		return nil
+	}
+	return tableSnapshot{ID: t.ID, Number: t.Number, Min: t.Min, Max: t.Max, Area: t.Area}
+}
+
+type policySnapshot struct {
+	HoldMinutes   int            `json:"holdMinutes"`
+	HorizonDays   int            `json:"horizonDays"`
+	NoticeMinutes int            `json:"noticeMinutes"`
+	BufferMinutes int            `json:"bufferMinutes"`
+	PacingCovers  int            `json:"pacingCovers,omitempty"`
+	Turns         []turnSnapshot `json:"turnMinutes"`
+}
+
+type turnSnapshot struct {
+	UpToParty domain.PartySize `json:"upToParty"`
+	Minutes   int              `json:"minutes"`
+}
+
+func policySnapshotOf(p restaurantday.Policy) policySnapshot {
+	s := policySnapshot{
+		HoldMinutes: p.HoldMinutes, HorizonDays: p.HorizonDays, NoticeMinutes: p.NoticeMinutes, BufferMinutes: p.BufferMinutes,
+		PacingCovers: p.PacingCovers, Turns: make([]turnSnapshot, len(p.Turns)),
+	}
+	for i, t := range p.Turns {
+		s.Turns[i] = turnSnapshot(t)
+	}
+	return s
+}

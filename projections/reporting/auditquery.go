@@ -1,0 +1,128 @@
+package reporting
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"daybook/domain"
+	"daybook/eventstore"
+)
+
+// AuditQuery asks for changes. Restaurant or Reservation must be given; of the others, what
+// is zero filters nothing.
+type AuditQuery struct {
+	Restaurant  domain.RestaurantID
+	Reservation domain.ReservationID
+	Actor       domain.UserID
+	Type        string         // an event type, such as "reservation.held"
+	From, To    domain.Instant // decided in [From, To)
+	OldestFirst bool           // else the newest comes first
+	Limit       int
+	Cursor      string
+}
+
+// AuditEntry is a row of the table audit_entries.
+type AuditEntry struct {
+	Event       string // its id
+	Position    eventstore.Position
+	Stream      eventstore.StreamName
+	Revision    eventstore.Revision // of the event in the stream
+	Restaurant  domain.RestaurantID
+	Date        domain.ServiceDate   // 0 for a change of the restaurant itself
+	Reservation domain.ReservationID // empty where no one reservation changed
+	Type        string
+	Actor       domain.Actor
+	DecidedAt   domain.Instant
+	RecordedAt  domain.Instant
+	Command     string // a UUID; empty where no command is known
+	Reason      string // a word such as "hold_lapsed", never free text
+	ReasonGiven bool   // somebody said why in words: they stand in the event, not here
+	Before      json.RawMessage
+	After       json.RawMessage // nil where there was, or is, nothing
+}
+
+// ErrBadAuditQuery refuses a query for neither a restaurant nor a reservation.
+var ErrBadAuditQuery = errors.New("reporting: an audit query names a restaurant or a reservation")
+
+// Audit lists changes by the instant they were decided at, then in the ledger's order.
+// ErrBadCursor for a cursor that another query gave out.
+func (db *Database) Audit(ctx context.Context, a AuditQuery) (Page[AuditEntry], error) {
+	if a.Restaurant == "" && a.Reservation == "" {
+		return Page[AuditEntry]{}, ErrBadAuditQuery
+	}
+	mark := queryMark("audit", string(a.Restaurant), string(a.Reservation), string(a.Actor), a.Type,
+		a.From.String(), a.To.String(), strconv.FormatBool(a.OldestFirst))
+	c, given, err := decodeCursor(a.Cursor, mark)
+	if err != nil {
+		return Page[AuditEntry]{}, err
+	}
+	q := condition{text: `SELECT event_id, position, stream, revision, restaurant_id, service_date, reservation_id, type, actor_kind,
+		actor_id, decided_at, recorded_at, command_id, reason, reason_given, before, after FROM audit_entries `}
+	if a.Restaurant != "" {
+		q.and("restaurant_id = ?", string(a.Restaurant))
+	}
+	if a.Reservation != "" {
+		q.and("reservation_id = ?", string(a.Reservation))
+	}
+	if a.Actor != "" {
+		q.and("actor_id = ?", string(a.Actor))
+	}
+	if a.Type != "" {
+		q.and("type = ?", a.Type)
+	}
+	if a.From != 0 {
+		q.and("decided_at >= ?", int64(a.From))
+	}
+	if a.To != 0 {
+		q.and("decided_at < ?", int64(a.To))
+	}
+	past, order := "<", "DESC"
+	if a.OldestFirst {
+		past, order = ">", "ASC"
+	}
+	if given {
+		position, err := strconv.ParseInt(c.key, 10, 64)
+		if err != nil {
+			return Page[AuditEntry]{}, ErrBadCursor
+		}
+		q.and("(decided_at, position) "+past+" (?, ?)", c.at, position)
+	}
+	limit := clampLimit(a.Limit)
+	q.text += " ORDER BY decided_at " + order + ", position " + order + " LIMIT " + strconv.Itoa(limit+1)
+	items, err := list(ctx, db, scanAuditEntry, q.text, q.args...)
+	if err != nil {
+		return Page[AuditEntry]{}, fmt.Errorf("reporting: audit: %w", err)
+	}
+	return page(items, limit, func(e AuditEntry) string {
+		return cursor{int64(e.DecidedAt), strconv.FormatUint(uint64(e.Position), 10)}.encode(mark)
+	}), nil
+}
+
+func scanAuditEntry(row scanner) (AuditEntry, error) {
+	var e AuditEntry
+	var position, revision int64
+	var date, reservation, actor, command, reason, before, after sql.NullString
+	if err := row.Scan(&e.Event, &position, &e.Stream, &revision, &e.Restaurant, &date, &reservation, &e.Type, &e.Actor.Kind,
+		&actor, &e.DecidedAt, &e.RecordedAt, &command, &reason, &e.ReasonGiven, &before, &after); err != nil {
+		return e, err
+	}
+	e.Position, e.Revision = eventstore.Position(position), eventstore.Revision(revision)
+	e.Reservation, e.Actor.User = domain.ReservationID(reservation.String), domain.UserID(actor.String)
+	e.Command, e.Reason = command.String, reason.String
+	if before.Valid {
+		e.Before = json.RawMessage(before.String)
+	}
+	if after.Valid {
+		e.After = json.RawMessage(after.String)
+	}
+	if !date.Valid {
+		return e, nil
+	}
+	var err error
+	e.Date, err = domain.ParseServiceDate(date.String)
+	return e, err
+}

@@ -1,0 +1,138 @@
+package reporting
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+)
+
+// The tables come in two parts. base is never rebuilt; view is what the ledger can give
+// again, so a rebuild makes its tables anew from the same texts. A migration that was ever
+// released is never edited: a change is a further file, and one whose columns must be filled
+// from the past empties the tables and deletes the view's checkpoint.
+//
+//go:embed migrations/base/*.sql migrations/view/*.sql
+var migrations embed.FS
+
+type part string
+
+const (
+	partBase part = "base"
+	partView part = "view"
+)
+
+// ErrNewerSchema says that a later version of this program has changed the tables. There
+// is no way back: run that version, or let this one begin in another database.
+var ErrNewerSchema = errors.New("reporting: the tables were made by a later version")
+
+// version is how far a part is migrated. Generation counts the times the view was swapped
+// in; it stands in the names of indexes, which no table shares with another.
+type version struct{ number, generation int }
+
+// migrate brings the tables to what this program knows. Any number of processes may do so
+// at once: one does the work, the others find it done.
+func migrate(ctx context.Context, e engine) error {
+	return e.exclusive(ctx, func(t tx) error {
+		if _, err := t.exec(ctx, e.dialect().Replace(`CREATE TABLE IF NOT EXISTS schema_versions (
+			part {text} PRIMARY KEY, version INTEGER NOT NULL, generation INTEGER NOT NULL)`)); err != nil {
+			return fmt.Errorf("reporting: migrate: %w", err)
+		}
+		for _, p := range []part{partBase, partView} {
+			if err := migratePart(ctx, e, t, p); err != nil {
+				return fmt.Errorf("reporting: migrate %s: %w", p, err)
+			}
+		}
+		return nil
+	})
+}
+
+func migratePart(ctx context.Context, e engine, t tx, p part) error {
+	at, err := readVersion(ctx, t, p)
+	if err != nil {
+		return err
+	}
+	texts, err := migrationTexts(p)
+	if err != nil {
+		return err
+	}
+	if at.number > len(texts) {
+		return fmt.Errorf("%w: version %d, and this one knows %d", ErrNewerSchema, at.number, len(texts))
+	}
+	if at.number == len(texts) {
+		return nil
+	}
+	if err := runMigrations(ctx, e, t, texts[at.number:], "", at.generation); err != nil {
+		return err
+	}
+	return writeVersion(ctx, t, p, version{len(texts), at.generation})
+}
+
+func readVersion(ctx context.Context, t tx, p part) (version, error) {
+	v := version{generation: 1}
+	err := one(ctx, t.query, []any{&v.number, &v.generation},
+		"SELECT version, generation FROM schema_versions WHERE part = $1", string(p))
+	if errors.Is(err, errNoRow) {
+		err = nil
+	}
+	return v, err
+}
+
+func writeVersion(ctx context.Context, t tx, p part, v version) error {
+	_, err := t.exec(ctx, `INSERT INTO schema_versions (part, version, generation) VALUES ($1, $2, $3)
+		ON CONFLICT (part) DO UPDATE SET version = excluded.version, generation = excluded.generation`,
+		string(p), v.number, v.generation)
+	return err
+}
+
+// migrationTexts returns a part's migrations; the first is version 1. Their files are named
+// by version, so the order of names is the order of versions.
+func migrationTexts(p part) ([]string, error) {
+	names, err := fs.Glob(migrations, "migrations/"+string(p)+"/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	texts := make([]string, len(names))
+	for i, name := range names {
+		if want := fmt.Sprintf("migrations/%s/%04d_", p, i+1); !strings.HasPrefix(name, want) {
+			return nil, fmt.Errorf("%s: want %s…: versions leave no gap", name, want)
+		}
+		text, err := migrations.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		texts[i] = string(text)
+	}
+	return texts, nil
+}
+
+// runMigrations runs texts on the tables whose names begin with prefix.
+func runMigrations(ctx context.Context, e engine, t tx, texts []string, prefix string, generation int) error {
+	fill := strings.NewReplacer("{p}", prefix, "{g}", strconv.Itoa(generation))
+	for _, text := range texts {
+		for _, sql := range statementsOf(text) {
+			if _, err := t.exec(ctx, e.dialect().Replace(fill.Replace(sql))); err != nil {
+				return fmt.Errorf("%w\n%s", err, sql)
+			}
+		}
+	}
+	return nil
+}
+
+// statementsOf splits a migration at the semicolons that end its lines, comments left out.
+func statementsOf(text string) (statements []string) {
+	var plain strings.Builder
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(line, "--")
+		plain.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	for sql := range strings.SplitSeq(plain.String(), ";\n") {
+		if sql = strings.TrimSpace(sql); sql != "" {
+			statements = append(statements, sql)
+		}
+	}
+	return statements
+}

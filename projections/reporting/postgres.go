@@ -1,0 +1,151 @@
+package reporting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// schema is the Postgres schema of all tables, so that they stand apart from whatever else
+// the database holds.
+const schema = "reporting"
+
+// migrationLock is the advisory lock of exclusive, the same in every process.
+const migrationLock = 0x6461_7962_6f6f_6b01
+
+type postgres struct{ pool *pgxpool.Pool }
+
+// openPostgres connects. What the URL says of the pool's size or of time limits holds
+// against the defaults set here.
+func openPostgres(ctx context.Context, url string) (*postgres, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		// pgx's own text has the password blanked out.
+		return nil, fmt.Errorf("reporting: read the database URL: %w", err)
+	}
+	if !strings.Contains(url, "pool_max_conns=") {
+		config.MaxConns = 8
+	}
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = connectLimit
+	}
+	for name, value := range map[string]string{
+		"application_name":                    "daybook reporting",
+		"search_path":                         schema,
+		"statement_timeout":                   milliseconds(writeLimit),
+		"lock_timeout":                        milliseconds(readLimit),
+		"idle_in_transaction_session_timeout": milliseconds(2 * writeLimit),
+	} {
+		if _, set := config.ConnConfig.RuntimeParams[name]; !set {
+			config.ConnConfig.RuntimeParams[name] = value
+		}
+	}
+	// The tables' names are looked up in our schema whatever the URL says.
+	config.ConnConfig.RuntimeParams["search_path"] = schema
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("reporting: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("reporting: connect to Postgres: %w", err)
+	}
+	return &postgres{pool: pool}, nil
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+func (p *postgres) write(ctx context.Context, fn func(tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, writeLimit)
+	defer cancel()
+	return p.transact(ctx, fn)
+}
+
+func (p *postgres) transact(ctx context.Context, fn func(tx) error) error {
+	return pgx.BeginFunc(ctx, p.pool, func(t pgx.Tx) error { return fn(postgresTx{t}) })
+}
+
+func (p *postgres) exclusive(ctx context.Context, fn func(tx) error) error {
+	return p.transact(ctx, func(t tx) error {
+		// Two that wait for this lock must not give up on the one at work, which may take long.
+		for _, sql := range []string{
+			"SET LOCAL statement_timeout = 0",
+			"SET LOCAL lock_timeout = 0",
+			"SELECT pg_advisory_xact_lock(" + strconv.Itoa(migrationLock) + ")",
+			"CREATE SCHEMA IF NOT EXISTS " + schema,
+			"SET LOCAL lock_timeout = " + milliseconds(readLimit),
+		} {
+			if _, err := t.exec(ctx, sql); err != nil {
+				return err
+			}
+		}
+		return fn(t)
+	})
+}
+
+func (p *postgres) query(ctx context.Context, each func(scanner) error, sql string, args ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	rows, err := p.pool.Query(ctx, sql, args...)
+	return eachRow(rows, err, each)
+}
+
+func eachRow(rows pgx.Rows, err error, each func(scanner) error) error {
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func (p *postgres) dialect() *strings.Replacer {
+	// Compared by bytes, as SQLite does: a cursor then means the same on both, whatever
+	// language the database sorts in.
+	return strings.NewReplacer("{text}", `TEXT COLLATE "C"`)
+}
+
+func (p *postgres) close() error {
+	p.pool.Close()
+	return nil
+}
+
+type postgresTx struct{ pgx.Tx }
+
+func (t postgresTx) exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	tag, err := t.Exec(ctx, sql, args...)
+	return tag.RowsAffected(), err
+}
+
+func (t postgresTx) execAll(ctx context.Context, statements []statement) error {
+	if len(statements) == 0 {
+		return nil
+	}
+	var batch pgx.Batch
+	for _, s := range statements {
+		batch.Queue(s.sql, s.args...)
+	}
+	results := t.SendBatch(ctx, &batch)
+	var failed error
+	for range statements {
+		if _, failed = results.Exec(); failed != nil {
+			break
+		}
+	}
+	return errors.Join(failed, results.Close())
+}
+
+func (t postgresTx) query(ctx context.Context, each func(scanner) error, sql string, args ...any) error {
+	rows, err := t.Query(ctx, sql, args...)
+	return eachRow(rows, err, each)
+}

@@ -1,0 +1,100 @@
+// Package reporting is the view for people who count: every reservation, table, day,
+// refusal and change as rows of SQL tables, in Postgres or in a SQLite file. Analysts query
+// the tables as they are; docs/reporting.md describes them.
+//
+// What belongs here: the tables, the projector that fills them from the ledger, the queries
+// the API asks of them, and their rebuilding. What is free tonight is availability's, what
+// a search finds is discovery's; who may see an answer is readapi's. Nothing here decides:
+// no write is ever judged by these rows.
+//
+// # Two ends, one text
+//
+// Every statement runs on Postgres and on SQLite. What differs (connections, transactions,
+// pipelining, three words of the table definitions) stands in postgres.go and sqlite.go
+// behind the engine interface.
+//
+// # Exactly once
+//
+// Rows and checkpoint change in one transaction, which begins by moving the checkpoint from
+// where this process last saw it; if it is no longer there, nothing is written and Apply
+// says projections.ErrMoved. Rows are the state after an event, and an older state never
+// replaces a newer one, so that even a checkpoint put back by hand does no harm.
+//
+// # Personal data
+//
+// No name, address, note or free text is copied here: they stand in the events, encrypted,
+// and are read from there (an audit entry tells its stream and revision). What is here of a
+// person is the opaque user id, which says nothing once the user's key is dropped.
+package reporting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"daybook/eventstore"
+)
+
+// Database is the open tables. Safe for concurrent use.
+type Database struct{ engine engine }
+
+// Open opens the database at url: postgres://… (tables go to the schema "reporting"), or the
+// path of a SQLite file, which is made if absent and closed to other users. It makes or
+// migrates the tables; several processes may do so at once. ErrNewerSchema if a later
+// version of this program has been at work.
+func Open(ctx context.Context, url string) (*Database, error) {
+	e, err := openEngine(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, e); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	return &Database{engine: e}, nil
+}
+
+// Close ends the connections. No method may be called afterwards.
+func (db *Database) Close() error { return db.engine.close() }
+
+// Ping asks the database for an answer, for readiness.
+func (db *Database) Ping(ctx context.Context) error {
+	var number int
+	return one(ctx, db.engine.query, []any{&number}, "SELECT COUNT(*) FROM schema_versions")
+}
+
+// Checkpoints keeps how far other readers of the ledger have come, such as process
+// managers, in the database of the view. Safe for concurrent use.
+type Checkpoints struct{ engine engine }
+
+// Checkpoints gives access to the checkpoints.
+func (db *Database) Checkpoints() Checkpoints { return Checkpoints{db.engine} }
+
+// Load returns the position saved under name, eventstore.Start if there is none.
+func (c Checkpoints) Load(ctx context.Context, name string) (eventstore.Position, error) {
+	var position int64
+	err := one(ctx, c.engine.query, []any{&position}, "SELECT position FROM checkpoints WHERE name = $1", name)
+	if err != nil && !errors.Is(err, errNoRow) {
+		return eventstore.Start, fmt.Errorf("reporting: load checkpoint %q: %w", name, err)
+	}
+	return eventstore.Position(position), nil
+}
+
+// Save keeps position under name. A checkpoint never goes back: saving an earlier position
+// than is there changes nothing.
+func (c Checkpoints) Save(ctx context.Context, name string, position eventstore.Position) error {
+	err := c.engine.write(ctx, func(t tx) error {
+		_, err := t.exec(ctx, `INSERT INTO checkpoints (name, position, updated_at) VALUES ($1, $2, $3)
+			ON CONFLICT (name) DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at
+			WHERE checkpoints.position < excluded.position`, name, int64(position), now())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("reporting: save checkpoint %q: %w", name, err)
+	}
+	return nil
+}
+
+// now stamps checkpoints, which tell operators when the view last moved; nothing is decided
+// by it.
+func now() int64 { return time.Now().UnixMilli() }

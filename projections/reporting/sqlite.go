@@ -1,0 +1,164 @@
+package reporting
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	_ "modernc.org/sqlite" // registers the driver
+)
+
+// sqliteReaders is how many reads run at once. They do not wait for the writer: the file
+// is in WAL mode.
+const sqliteReaders = 4
+
+// sqlite is a file with one connection that writes and a few that read. The one that
+// writes is the only one of this process; other processes wait for it up to the busy timeout.
+//
+// Commits are not synced one by one (synchronous=NORMAL): when the machine stops, the last
+// ones may be lost, but always whole transactions from the end. Rows and checkpoint are in
+// one transaction, so they are lost together, and the ledger gives them again.
+type sqlite struct {
+	readers *sql.DB
+	db      *sql.DB // holds the writing connection alone
+
+	writing  sync.Mutex
+	writer   *sql.Conn
+	prepared map[string]*sql.Stmt // on writer, by text: the texts come from a fixed set
+}
+
+func openSQLite(ctx context.Context, path string) (*sqlite, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("reporting: %w", err)
+	}
+	// Made here, since SQLite would make it readable for all; its side files take its mode.
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("reporting: %w", err)
+	}
+	if err := file.Close(); err != nil {
+		return nil, fmt.Errorf("reporting: %w", err)
+	}
+	source := func(pragmas ...string) string {
+		u := url.URL{Scheme: "file", Path: path, RawQuery: url.Values{"_pragma": pragmas}.Encode()}
+		return u.String()
+	}
+	busy := fmt.Sprintf("busy_timeout(%d)", readLimit.Milliseconds())
+	s := &sqlite{prepared: make(map[string]*sql.Stmt)}
+	if s.db, err = sql.Open("sqlite", source(busy, "journal_mode(WAL)", "synchronous(NORMAL)", "cache_size(-65536)")); err != nil {
+		return nil, fmt.Errorf("reporting: %w", err)
+	}
+	if s.writer, err = s.db.Conn(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("reporting: open %s: %w", path, err), s.db.Close())
+	}
+	if s.readers, err = sql.Open("sqlite", source(busy, "query_only(1)", "cache_size(-16384)")); err != nil {
+		return nil, errors.Join(fmt.Errorf("reporting: %w", err), s.writer.Close(), s.db.Close())
+	}
+	s.readers.SetMaxOpenConns(sqliteReaders)
+	s.readers.SetMaxIdleConns(sqliteReaders)
+	return s, nil
+}
+
+func (s *sqlite) write(ctx context.Context, fn func(tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, writeLimit)
+	defer cancel()
+	return s.exclusive(ctx, fn)
+}
+
+// exclusive is every write: a transaction that begins as a writer has the file to itself.
+func (s *sqlite) exclusive(ctx context.Context, fn func(tx) error) (err error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if _, err := s.writer.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	done := false
+	defer func() {
+		if !done {
+			// Also where fn panicked or ctx ended. SQLite may have rolled back by itself.
+			if _, undo := s.writer.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); undo != nil && !strings.Contains(undo.Error(), "no transaction") {
+				err = errors.Join(err, undo)
+			}
+		}
+	}()
+	if err := fn(sqliteTx{s}); err != nil {
+		return err
+	}
+	if _, err := s.writer.ExecContext(ctx, "COMMIT"); err != nil {
+		return err
+	}
+	done = true
+	return nil
+}
+
+func (s *sqlite) query(ctx context.Context, each func(scanner) error, text string, args ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	rows, err := s.readers.QueryContext(ctx, text, args...)
+	return eachSQLRow(rows, err, each)
+}
+
+func eachSQLRow(rows *sql.Rows, err error, each func(scanner) error) error {
+	if err != nil {
+		return err
+	}
+	for rows.Next() {
+		if err := each(rows); err != nil {
+			return errors.Join(err, rows.Close())
+		}
+	}
+	return errors.Join(rows.Err(), rows.Close())
+}
+
+func (s *sqlite) dialect() *strings.Replacer { return strings.NewReplacer("{text}", "TEXT") }
+
+func (s *sqlite) close() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	var errs []error
+	for _, statement := range s.prepared {
+		errs = append(errs, statement.Close())
+	}
+	clear(s.prepared)
+	return errors.Join(append(errs, s.readers.Close(), s.writer.Close(), s.db.Close())...)
+}
+
+// sqliteTx is the writing connection between BEGIN and COMMIT.
+type sqliteTx struct{ *sqlite }
+
+func (t sqliteTx) exec(ctx context.Context, text string, args ...any) (int64, error) {
+	result, err := t.writer.ExecContext(ctx, text, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+func (t sqliteTx) execAll(ctx context.Context, statements []statement) error {
+	for _, s := range statements {
+		prepared, ok := t.prepared[s.sql]
+		if !ok {
+			var err error
+			if prepared, err = t.writer.PrepareContext(ctx, s.sql); err != nil {
+				return err
+			}
+			t.prepared[s.sql] = prepared
+		}
+		if _, err := prepared.ExecContext(ctx, s.args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t sqliteTx) query(ctx context.Context, each func(scanner) error, text string, args ...any) error {
+	rows, err := t.writer.QueryContext(ctx, text, args...)
+	return eachSQLRow(rows, err, each)
+}

@@ -1,0 +1,275 @@
+package reporting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+
+	"daybook/eventstore"
+	"daybook/internal/enginetest"
+)
+
+// bothEnds runs a test on SQLite and on PostgreSQL. fresh returns the URL of an empty
+// database.
+func bothEnds(t *testing.T, test func(t *testing.T, fresh func() string)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, func() string { return filepath.Join(t.TempDir(), "reporting.db") })
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, func() string { return enginetest.Postgres(t) })
+	})
+}
+
+func openDatabase(tb testing.TB, url string) *Database {
+	tb.Helper()
+	db, err := Open(context.Background(), url)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return db
+}
+
+// soak tells whether the large counts were asked for.
+func soak() bool { return os.Getenv("DAYBOOK_SOAK") == "1" }
+
+// dump returns all rows of all tables as text, sorted.
+func dump(tb testing.TB, db *Database) []string {
+	tb.Helper()
+	var all []string
+	for _, t := range []table{reservationRows, tableRows, dayRows, demandRows, refusalRows, restaurantRows, auditRows, parkedRows} {
+		err := db.engine.query(context.Background(), func(row scanner) error {
+			values := make([]any, len(t.columns))
+			dest := make([]any, len(values))
+			for i := range values {
+				dest[i] = &values[i]
+			}
+			err := row.Scan(dest...)
+			for i, v := range values {
+				if b, ok := v.(bool); ok { // SQLite has none
+					values[i] = map[bool]int{true: 1}[b]
+				}
+			}
+			all = append(all, fmt.Sprint(t.name, " ", values))
+			return err
+		}, "SELECT "+strings.Join(t.columns, ", ")+" FROM "+t.name)
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+	sort.Strings(all)
+	return all
+}
+
+func position(tb testing.TB, db *Database) eventstore.Position {
+	tb.Helper()
+	p, err := db.Checkpoints().Load(context.Background(), viewName)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return p
+}
+
+// sameRows compares dumps and shows the first lines that differ.
+func sameRows(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if slices.Equal(got, want) {
+		return
+	}
+	t.Errorf("%s: got %d rows, want %d", what, len(got), len(want))
+	shown := 0
+	for _, line := range got {
+		if _, ok := slices.BinarySearch(want, line); !ok && shown < 5 {
+			shown++
+			t.Errorf("too much:  %s", line)
+		}
+	}
+	for _, line := range want {
+		if _, ok := slices.BinarySearch(got, line); !ok && shown < 10 {
+			shown++
+			t.Errorf("missing:   %s", line)
+		}
+	}
+}
+
+// applyAll feeds records in batches of size.
+func applyAll(tb testing.TB, v *View, records []eventstore.Record, size int) {
+	tb.Helper()
+	for batch := range slices.Chunk(records, size) {
+		if err := v.Apply(context.Background(), batchOf(batch)); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+func equal[T any](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s: got\n%+v\nwant\n%+v", what, got, want)
+	}
+}
+
+// TestAnyBatchesAnyRedelivery feeds a random ledger in random batches, some of them again,
+// some broken off, and compares with the same ledger in one go, on both ends.
+func TestAnyBatchesAnyRedelivery(t *testing.T) {
+	seeds := 3
+	if soak() {
+		seeds = 60
+	}
+	for seed := range uint64(seeds) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(seed, 1))
+			l := newLedger(t)
+			asked := l.random(rnd, 250)
+			records := l.records()
+
+			plain := openDatabase(t, filepath.Join(t.TempDir(), "plain.db"))
+			applyAll(t, plain.View(l.store, l.codec), records, eventstore.MaxBatch)
+			want := dump(t, plain)
+			checkCounts(t, l, plain, asked)
+			for _, line := range want {
+				if strings.Contains(line, secret) {
+					t.Fatalf("personal data in clear: %s", line)
+				}
+			}
+			for name, url := range map[string]string{
+				"sqlite": filepath.Join(t.TempDir(), "batches.db"), "postgres": enginetest.Postgres(t),
+			} {
+				db := openDatabase(t, url)
+				broken := &brokenEngine{engine: db.engine}
+				db.engine = broken
+				v := db.View(l.store, l.codec)
+				for at := 0; at < len(records); {
+					size := 1 + rnd.IntN(40)
+					end := min(at+size, len(records))
+					if rnd.IntN(4) == 0 {
+						broken.breakAfter = 1 + rnd.IntN(6)
+					}
+					again := at - rnd.IntN(min(at+1, 20)) // what came before comes again
+					err := v.Apply(context.Background(), batchOf(records[again:end]))
+					broken.breakAfter = 0
+					if errors.Is(err, errBroken) {
+						continue
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					if rnd.IntN(5) == 0 {
+						v = db.View(l.store, l.codec) // a new process, which knows nothing
+					}
+					at = end
+				}
+				sameRows(t, name, dump(t, db), want)
+			}
+		})
+	}
+}
+
+// checkCounts compares the days' rows with the folded states, and the whole with what was
+// asked for.
+func checkCounts(t *testing.T, l *ledger, db *Database, asked int) {
+	t.Helper()
+	var entered, refused int
+	for _, s := range l.days {
+		if !s.Opened() {
+			continue
+		}
+		got, err := db.DaySummary(context.Background(), s.Restaurant, s.Date)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entered += got.Reservations
+		want := DaySummary{
+			Restaurant: s.Restaurant, Date: s.Date, PlanRevision: 7, Tables: 3, Seats: 8, Slots: 9, Reservations: s.Reservations(),
+			OpenedAt: got.OpenedAt, Refused: got.Refused, Revision: l.revision[dayStream(s)] - 1, Position: got.Position,
+		}
+		for n := 1; n <= s.Reservations(); n++ {
+			r, _ := s.Reservation(uint32(n))
+			switch r.Status {
+			case "pending":
+				want.Pending++
+				want.Covers += int(r.Party)
+			case "confirmed":
+				want.Confirmed++
+				want.Covers += int(r.Party)
+			case "cancelled":
+				want.Cancelled++
+			case "expired":
+				want.Expired++
+			}
+		}
+		equal(t, "day", got, want)
+	}
+	var rows int
+	if err := one(context.Background(), db.engine.query, []any{&refused, &rows},
+		"SELECT SUM(refused), (SELECT COUNT(*) FROM refusals) FROM days"); err != nil {
+		t.Fatal(err)
+	}
+	if refused != rows || entered+refused != asked || refused == 0 {
+		t.Errorf("%d reservations and %d refusals (%d rows), want %d together", entered, refused, rows, asked)
+	}
+	overlaps, err := db.Overlaps(context.Background(), 10)
+	if err != nil || len(overlaps) > 0 {
+		t.Errorf("overlaps: %+v, %v", overlaps, err)
+	}
+}
+
+var errBroken = errors.New("broken by the test")
+
+// brokenEngine breaks a write off after some calls, as a lost connection does: 1 before the
+// checkpoint, 2 after it, 3 and more within the rows or at the commit.
+type brokenEngine struct {
+	engine
+	breakAfter int // 0: never
+}
+
+func (b *brokenEngine) write(ctx context.Context, fn func(tx) error) error {
+	if b.breakAfter == 0 {
+		return b.engine.write(ctx, fn)
+	}
+	return b.engine.write(ctx, func(t tx) error {
+		if err := fn(&brokenTx{t, b.breakAfter}); err != nil {
+			return err
+		}
+		return errBroken
+	})
+}
+
+type brokenTx struct {
+	tx
+	left int
+}
+
+func (b *brokenTx) exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	if b.left--; b.left == 0 {
+		return 0, errBroken
+	}
+	return b.tx.exec(ctx, sql, args...)
+}
+
+func (b *brokenTx) execAll(ctx context.Context, statements []statement) error {
+	for _, s := range statements {
+		if b.left--; b.left == 0 {
+			return errBroken
+		}
+		if err := b.tx.execAll(ctx, []statement{s}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package reporting
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// table is one table as it is written: rows of state after an event, in place of what stood
+// there. Values of a row stand in the order of columns, a nil for NULL.
+type table struct {
+	name    string
+	key     []string
+	columns []string
+	// newer is the column by which a row is newer than the one it would replace; empty where
+	// a row is written once and for all.
+	newer string
+}
+
+// The tables of the view; migrations/view has their definitions.
+var (
+	reservationRows = table{
+		name: "reservations", key: []string{"reservation_id"}, newer: "revision",
+		columns: []string{
+			"reservation_id", "restaurant_id", "service_date", "number", "diner_id", "party", "status", "slot_time", "shift",
+			"starts_at", "ends_at", "occupied_until", "expires_at", "confirmation_code", "source", "held_at", "confirmed_at",
+			"ended_at", "cancelled_by", "revision", "position",
+		},
+	}
+	tableRows = table{
+		name: "reservation_tables", key: []string{"reservation_id", "table_id"}, newer: "revision",
+		columns: []string{
+			"reservation_id", "table_id", "restaurant_id", "service_date", "starts_at", "occupied_until", "live", "revision",
+		},
+	}
+	dayRows = table{
+		name: "days", key: []string{"restaurant_id", "service_date"}, newer: "revision",
+		columns: []string{
+			"restaurant_id", "service_date", "opened_at", "plan_revision", "tables", "seats", "slots", "reservations", "pending",
+			"confirmed", "cancelled", "expired", "covers", "revision", "position",
+		},
+	}
+	// demandRows are the same days, seen from the stream of refused demand.
+	demandRows = table{
+		name: "days", key: []string{"restaurant_id", "service_date"}, newer: "refused",
+		columns: []string{"restaurant_id", "service_date", "refused"},
+	}
+	refusalRows = table{
+		name: "refusals", key: []string{"event_id"},
+		columns: []string{
+			"event_id", "restaurant_id", "service_date", "code", "party", "slot_time", "starts_at", "decided_at", "day_revision", "position",
+		},
+	}
+	restaurantRows = table{
+		name: "restaurants", key: []string{"restaurant_id"}, newer: "revision",
+		columns: []string{
+			"restaurant_id", "name", "cuisine", "city", "state", "time_zone", "price_level", "status", "tables", "seats",
+			"registered_at", "changed_at", "revision", "position",
+		},
+	}
+	auditRows = table{
+		name: "audit_entries", key: []string{"event_id"},
+		columns: []string{
+			"event_id", "position", "stream", "revision", "restaurant_id", "service_date", "reservation_id", "type", "actor_kind",
+			"actor_id", "decided_at", "recorded_at", "command_id", "reason", "reason_given", "before", "after",
+		},
+	}
+	parkedRows = table{
+		name: "parked_records", key: []string{"event_id"},
+		columns: []string{"event_id", "position", "stream", "revision", "type", "cause"},
+	}
+)
+
+// viewTables are the tables a rebuild makes anew.
+var viewTables = []string{
+	"reservations", "reservation_tables", "days", "refusals", "restaurants", "audit_entries", "parked_records",
+}
+
+// upsert writes n rows, each in place of an older one with its key.
+func (t table) upsert(prefix string, n int) string {
+	var b strings.Builder
+	name := prefix + t.name
+	fmt.Fprintf(&b, "INSERT INTO %s (%s) VALUES ", name, strings.Join(t.columns, ", "))
+	arg := 0
+	for row := range n {
+		if row > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteByte('(')
+		for i := range t.columns {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			arg++
+			fmt.Fprintf(&b, "$%d", arg)
+		}
+		b.WriteByte(')')
+	}
+	fmt.Fprintf(&b, " ON CONFLICT (%s) DO ", strings.Join(t.key, ", "))
+	if t.newer == "" {
+		b.WriteString("NOTHING")
+		return b.String()
+	}
+	b.WriteString("UPDATE SET ")
+	first := true
+	for _, c := range t.columns {
+		if slices.Contains(t.key, c) {
+			continue
+		}
+		if !first {
+			b.WriteString(", ")
+		}
+		first = false
+		fmt.Fprintf(&b, "%s = excluded.%s", c, c)
+	}
+	fmt.Fprintf(&b, " WHERE %s.%s IS NULL OR %s.%s < excluded.%s", name, t.newer, name, t.newer, t.newer)
+	return b.String()
+}
+
+// chunks are how many rows one statement writes: few sizes, so that each is prepared once.
+// The largest stays far below the 32,766 arguments SQLite takes.
+var chunks = []int{64, 8, 1}
+
+// rows collects what a batch writes to one table, each row once: the last state wins.
+type rows[K comparable] struct {
+	table
+	index map[K]int
+	list  [][]any
+}
+
+func newRows[K comparable](t table) *rows[K] { return &rows[K]{table: t, index: make(map[K]int)} }
+
+// put adds a row, in place of an earlier one of the batch with the same key.
+func (r *rows[K]) put(key K, row ...any) {
+	if i, again := r.index[key]; again {
+		r.list[i] = row
+		return
+	}
+	r.index[key] = len(r.list)
+	r.list = append(r.list, row)
+}
+
+// statements writes the rows, in the order in which they were first put.
+func (r *rows[K]) statements(texts *texts, to []statement) []statement {
+	rest := r.list
+	for _, n := range chunks {
+		for len(rest) >= n {
+			args := make([]any, 0, n*len(r.columns))
+			for _, row := range rest[:n] {
+				args = append(args, row...)
+			}
+			to = append(to, statement{texts.of(r.table, n), args})
+			rest = rest[n:]
+		}
+	}
+	return to
+}
+
+// texts keeps the statements of one prefix, which are long to write.
+type texts struct {
+	prefix string
+	known  map[string]string
+}
+
+func (t *texts) of(to table, n int) string {
+	key := fmt.Sprint(to.name, to.newer, n)
+	text, ok := t.known[key]
+	if !ok {
+		text = to.upsert(t.prefix, n)
+		t.known[key] = text
+	}
+	return text
+}

@@ -1,0 +1,179 @@
+package reporting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"daybook/eventstore"
+	"daybook/eventstore/codec"
+	"daybook/projections"
+)
+
+// viewName is the view's name, and that of its checkpoint.
+const viewName = "reporting"
+
+// How many folded streams the projector keeps. One that is not kept is read again, as far
+// as the record at hand, when it changes; that costs time, never truth.
+const (
+	daysKept        = 4096
+	restaurantsKept = 1024
+)
+
+// View brings the ledger to the tables. It is a projections.View, Parker and Rebuildable:
+// Checkpoint, Apply and Parked are for one goroutine at a time. Several Views may feed one
+// database, in one process or many: they fence each other off.
+type View struct {
+	db          *Database
+	store       eventstore.Reader
+	codec       *codec.Codec
+	checkpoint  string // its name
+	texts       texts
+	days        *projections.Folds[dayFold]
+	restaurants *projections.Folds[restaurantFold]
+
+	loaded bool
+	at     eventstore.Position // the view stands here, if loaded
+}
+
+var (
+	_ projections.Rebuildable = (*View)(nil)
+	_ projections.Parker      = (*View)(nil)
+)
+
+// View makes the projector. It reads from store what it needs to know of a stream's past,
+// and decodes with c.
+func (db *Database) View(store eventstore.Reader, c *codec.Codec) *View {
+	return db.view(store, c, "", viewName)
+}
+
+// view makes a projector for the tables whose names begin with prefix.
+func (db *Database) view(store eventstore.Reader, c *codec.Codec, prefix, checkpoint string) *View {
+	return &View{
+		db: db, store: store, codec: c, checkpoint: checkpoint,
+		texts: texts{prefix: prefix, known: make(map[string]string)},
+		days: projections.NewFolds(store, daysKept, newDayFold,
+			func(ctx context.Context, s dayFold, r eventstore.Record) (dayFold, error) {
+				d, err := decode(ctx, c, r)
+				return s.evolve(d), err
+			}),
+		restaurants: projections.NewFolds(store, restaurantsKept, newRestaurantFold,
+			func(ctx context.Context, s restaurantFold, r eventstore.Record) (restaurantFold, error) {
+				d, err := decode(ctx, c, r)
+				return s.evolve(d), err
+			}),
+	}
+}
+
+// decode reads a record; one of a type this program does not know comes back with no event.
+func decode(ctx context.Context, c *codec.Codec, r eventstore.Record) (codec.Decoded, error) {
+	d, err := c.Decode(ctx, r)
+	switch {
+	case errors.Is(err, codec.ErrUnknownType):
+		return codec.Decoded{}, nil
+	case errors.Is(err, codec.ErrCorrupt):
+		return codec.Decoded{}, fmt.Errorf("%w: %w", projections.ErrCorrupt, err)
+	}
+	return d, err
+}
+
+// Name is "reporting".
+func (v *View) Name() string { return viewName }
+
+// Checkpoint reads where the view stands.
+func (v *View) Checkpoint(ctx context.Context) (eventstore.Position, error) {
+	at, err := v.db.Checkpoints().Load(ctx, v.checkpoint)
+	if err != nil {
+		return eventstore.Start, err
+	}
+	if at == eventstore.Start {
+		// The line must be there for advance to move it. Two may do so at once.
+		err := v.db.engine.write(ctx, func(t tx) error {
+			_, err := t.exec(ctx, "INSERT INTO checkpoints (name, position, updated_at) VALUES ($1, 0, $2) ON CONFLICT (name) DO NOTHING",
+				v.checkpoint, now())
+			return err
+		})
+		if err != nil {
+			return eventstore.Start, fmt.Errorf("reporting: begin checkpoint: %w", err)
+		}
+	}
+	v.at, v.loaded = at, true
+	return at, nil
+}
+
+// Apply writes a batch: see projections.View. Records at or before the checkpoint are
+// passed over.
+func (v *View) Apply(ctx context.Context, b eventstore.Batch) error {
+	if !v.loaded {
+		if _, err := v.Checkpoint(ctx); err != nil {
+			return err
+		}
+	}
+	if b.Position <= v.at {
+		return nil
+	}
+	changes := newChanges()
+	for _, r := range b.Records {
+		if r.Position <= v.at {
+			continue
+		}
+		if err := v.collect(ctx, changes, r); err != nil {
+			return fmt.Errorf("reporting: %s at revision %d of %q: %w", r.Type, r.Revision, r.Stream, err)
+		}
+	}
+	return v.commit(ctx, b.Position, changes.statements(&v.texts))
+}
+
+// commit writes statements and moves the checkpoint, in one transaction.
+func (v *View) commit(ctx context.Context, to eventstore.Position, statements []statement) error {
+	err := v.db.engine.write(ctx, func(t tx) error {
+		if err := v.advance(ctx, t, to); err != nil {
+			return err
+		}
+		return t.execAll(ctx, statements)
+	})
+	if errors.Is(err, projections.ErrMoved) {
+		v.loaded = false
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("reporting: write up to position %d: %w", to, err)
+	}
+	v.at = to
+	return nil
+}
+
+// advance moves the checkpoint from where this view left it. It is the fence: a second
+// runner waits here for the first one's transaction, and then finds the checkpoint moved.
+func (v *View) advance(ctx context.Context, t tx, to eventstore.Position) error {
+	moved, err := t.exec(ctx, "UPDATE checkpoints SET position = $1, updated_at = $2 WHERE name = $3 AND position = $4",
+		int64(to), now(), v.checkpoint, int64(v.at))
+	if err != nil {
+		return err
+	}
+	if moved != 1 {
+		return fmt.Errorf("reporting: checkpoint %q is not at %d: %w", v.checkpoint, v.at, projections.ErrMoved)
+	}
+	return nil
+}
+
+// causeLimit bounds the text of a parked record's cause, in bytes.
+const causeLimit = 1000
+
+// Parked keeps a record that cannot be applied in the table parked_records, and moves on.
+func (v *View) Parked(ctx context.Context, r eventstore.Record, cause error) error {
+	if !v.loaded {
+		if _, err := v.Checkpoint(ctx); err != nil {
+			return err
+		}
+	}
+	if r.Position <= v.at {
+		return nil
+	}
+	text := cause.Error()
+	text = strings.ToValidUTF8(text[:min(len(text), causeLimit)], "")
+	parked := newRows[eventstore.EventID](parkedRows)
+	parked.put(r.ID, r.ID.String(), int64(r.Position), string(r.Stream), int64(r.Revision), r.Type, text)
+	return v.commit(ctx, r.Position, parked.statements(&v.texts, nil))
+}
