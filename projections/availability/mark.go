@@ -1,0 +1,264 @@
+package availability
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"daybook/eventstore"
+)
+
+// layout is the version of what stands in Redis. It is part of every key, so a new layout
+// is built beside the old one.
+const layout = 1
+
+// The braces let a Redis cluster keep all keys of the view together, which transactions
+// over several of them need.
+const (
+	keyPrefix   = "daybook:{availability:1}:"
+	epochKey    = keyPrefix + "epoch"
+	positionKey = keyPrefix + "position"
+	dayPrefix   = keyPrefix + "day:"
+)
+
+func (k DayKey) redisKey() string {
+	b := make([]byte, 0, len(dayPrefix)+48)
+	b = append(b, dayPrefix...)
+	b = append(b, k.Restaurant...)
+	b = append(b, ':')
+	b = strconv.AppendInt(b, int64(k.Date), 10)
+	return string(b)
+}
+
+// epoch is the ledger's identity and eight random bytes.
+type epoch [16]byte
+
+// mark is where Redis stands. The zero mark is not known.
+type mark struct {
+	known    bool
+	epoch    epoch
+	position eventstore.Position
+}
+
+// parseMark reads the two keys; what is missing or cannot be read is not known.
+func parseMark(rawEpoch, rawPosition any) (m mark) {
+	e, ok := rawEpoch.(string)
+	p, ok2 := rawPosition.(string)
+	if !ok || !ok2 || len(e) != len(m.epoch) {
+		return mark{}
+	}
+	n, err := strconv.ParseUint(p, 10, 64)
+	if err != nil {
+		return mark{}
+	}
+	copy(m.epoch[:], e)
+	m.known, m.position = true, eventstore.Position(n)
+	return m
+}
+
+func formatPosition(p eventstore.Position) string { return strconv.FormatUint(uint64(p), 10) }
+
+// identity is which ledger this is: the start of its first event's id.
+type identity struct {
+	ready atomic.Bool // id is set, and Redis was compared with the ledger once
+	id    [8]byte
+}
+
+// valid reports whether values of the mark's epoch count for a process that had seen
+// floor before it read the mark.
+func (v *View) valid(m mark, floor uint64) bool {
+	return m.known && [8]byte(m.epoch[:8]) == v.ledger.id && uint64(m.position) >= floor
+}
+
+// saw remembers a position that Redis has had.
+func (v *View) saw(p eventstore.Position) {
+	for {
+		old := v.seen.Load()
+		if old >= uint64(p) || v.seen.CompareAndSwap(old, uint64(p)) {
+			return
+		}
+	}
+}
+
+// prepare compares Redis with the ledger before this process trusts either: Redis may
+// have served another ledger, or one that was put back to the past since. While the
+// ledger is empty there is nothing to compare, and ok is false.
+func (v *View) prepare(ctx context.Context) (ok bool, err error) {
+	if v.ledger.ready.Load() {
+		return true, nil
+	}
+	v.renewal.Lock()
+	defer v.renewal.Unlock()
+	if v.ledger.ready.Load() {
+		return true, nil
+	}
+	found := false
+	for r, err := range v.store.ReadAll(ctx, eventstore.Start, eventstore.Filter{}) {
+		if err != nil {
+			return false, err
+		}
+		copy(v.ledger.id[:], r.ID[:])
+		found = true
+		break
+	}
+	if !found {
+		return false, nil
+	}
+	m, err := v.mark(ctx)
+	if err != nil {
+		return false, err
+	}
+	// The head is read after the mark: a position past it is none of this ledger's.
+	head, err := v.store.Head(ctx)
+	if err != nil {
+		return false, err
+	}
+	if v.valid(m, 0) && m.position <= head {
+		v.saw(m.position)
+	} else if _, err := v.begin(ctx, func(m mark) bool { return v.valid(m, 0) && m.position <= head }); err != nil {
+		return false, err
+	}
+	v.ledger.ready.Store(true)
+	return true, nil
+}
+
+// mark reads where Redis stands.
+func (v *View) mark(ctx context.Context) (mark, error) {
+	got, err := v.redis.MGet(ctx, epochKey, positionKey).Result()
+	if err != nil {
+		return mark{}, err
+	}
+	return parseMark(got[0], got[1]), nil
+}
+
+// renew returns a mark that counts: the one in Redis, if somebody else has seen to it
+// meanwhile, else that of a new epoch.
+func (v *View) renew(ctx context.Context) (mark, error) {
+	v.renewal.Lock()
+	defer v.renewal.Unlock()
+	floor := v.seen.Load()
+	return v.begin(ctx, func(m mark) bool { return v.valid(m, floor) })
+}
+
+var errContended = errors.New("availability: Redis changed at every attempt")
+
+// casAttempts bounds how often a transaction is tried that others disturb.
+const casAttempts = 16
+
+// begin starts a new epoch unless what stands in Redis is good. The caller holds renewal.
+//
+// The new epoch begins at the head of the ledger: it has no values yet, and each that it
+// gets is read off its stream later than this. No process can have seen more, so none
+// takes the new epoch for an old one.
+func (v *View) begin(ctx context.Context, good func(mark) bool) (m mark, err error) {
+	for range casAttempts {
+		err = v.redis.Watch(ctx, func(tx *redis.Tx) error {
+			got, err := tx.MGet(ctx, epochKey, positionKey).Result()
+			if err != nil {
+				return err
+			}
+			if m = parseMark(got[0], got[1]); good(m) {
+				return nil
+			}
+			old := m
+			head, err := v.store.Head(ctx)
+			if err != nil {
+				return err
+			}
+			m = mark{known: true, position: max(head, eventstore.Position(v.seen.Load()))}
+			copy(m.epoch[:8], v.ledger.id[:])
+			if _, err := rand.Read(m.epoch[8:]); err != nil {
+				return err
+			}
+			_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
+				p.Set(ctx, epochKey, string(m.epoch[:]), 0)
+				p.Set(ctx, positionKey, formatPosition(m.position), 0)
+				return nil
+			})
+			if err == nil {
+				v.log.Info("availability: a new epoch begins, days are read off their streams again",
+					"had", old.known, "position", uint64(old.position), "seen", v.seen.Load(), "from", uint64(m.position))
+			}
+			return err
+		}, epochKey, positionKey)
+		switch {
+		case err == nil:
+			v.saw(m.position)
+			return m, nil
+		case !errors.Is(err, redis.TxFailedErr):
+			return mark{}, err
+		}
+	}
+	return mark{}, errContended
+}
+
+// look reads the mark and the values of days in one round trip. A mark that is not known
+// means that Redis cannot be used now; a value that is not there is empty.
+func (v *View) look(ctx context.Context, days []DayKey) (mark, []string) {
+	none := make([]string, len(days))
+	if !v.guard.allow() {
+		return mark{}, none
+	}
+	limited, cancel := context.WithTimeout(ctx, v.opts.RedisTimeout)
+	defer cancel()
+	m, values, err := v.lookNow(limited, days)
+	switch {
+	case err == nil:
+		v.guard.succeeded()
+	case ctx.Err() == nil:
+		if v.guard.failed() {
+			v.log.Warn("availability: Redis cannot be read, answering off the streams", "error", err)
+		}
+	}
+	if values == nil {
+		values = none
+	}
+	return m, values
+}
+
+func (v *View) lookNow(ctx context.Context, days []DayKey) (mark, []string, error) {
+	if ok, err := v.prepare(ctx); !ok || err != nil {
+		return mark{}, nil, err
+	}
+	keys := make([]string, 2, 2+len(days))
+	keys[0], keys[1] = epochKey, positionKey
+	for _, d := range days {
+		keys = append(keys, d.redisKey())
+	}
+	floor := v.seen.Load()
+	got, err := v.redis.MGet(ctx, keys...).Result()
+	if err != nil {
+		return mark{}, nil, err
+	}
+	if len(got) != len(keys) {
+		return mark{}, nil, fmt.Errorf("availability: %d values for %d keys", len(got), len(keys))
+	}
+	m := parseMark(got[0], got[1])
+	if !v.valid(m, floor) {
+		m, err := v.renew(ctx)
+		return m, nil, err
+	}
+	v.saw(m.position)
+	values := make([]string, len(days))
+	for i := range days {
+		values[i], _ = got[2+i].(string)
+	}
+	return m, values, nil
+}
+
+// keepAfter is how long after its date's midnight, in UTC, a day's value is kept: no
+// day of any zone can be booked any more by then.
+const keepAfter = 3 * 24 * time.Hour
+
+// keepFor returns how long the value of a day is to be kept from now on; 0 or less for
+// one that is past, which is answered off its stream.
+func (v *View) keepFor(key DayKey) time.Duration {
+	end := time.Unix(int64(key.Date)*86_400, 0).Add(keepAfter)
+	return end.Sub(v.clock().Time())
+}
