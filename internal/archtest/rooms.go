@@ -199,6 +199,12 @@ var rooms = []room{
 		why:     "both edges share what a request and an answer look like; what a route does is theirs alone",
 	},
 	{
+		path:    "internal/keystore",
+		may:     []string{"eventstore/codec"},
+		modules: []string{"github.com/jackc/pgx/v5", "modernc.org/sqlite"},
+		why:     "the key store is the two ends of codec's port for keys, over one SQL text, and knows nothing of what they encrypt",
+	},
+	{
 		path: "internal/*", oneLibrary: true,
 		may: []string{"internal/..."},
 		why: "what all edges share stays small: the standard library and the one library it is about, and nothing of the rooms that use it",

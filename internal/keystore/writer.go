@@ -2,7 +2,7 @@ package keystore
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,6 +31,10 @@ type wish struct {
 	done chan struct{}
 	found
 }
+
+// errVanished says that a row just made is not there: somebody deletes rows by hand. No key
+// may come of it, least of all one of zeros.
+var errVanished = errors.New("keystore: the key made is gone again")
 
 type found struct {
 	key codec.Key
@@ -92,8 +96,8 @@ func (w *writer) run() {
 			var ok bool
 			if wish.found, ok = all[subject]; err != nil {
 				wish.err = err
-			} else if !ok { // somebody deletes rows by hand
-				wish.err = fmt.Errorf("keystore: the key of %s is gone again", subject)
+			} else if !ok {
+				wish.err = errVanished
 			}
 			close(wish.done)
 		}
