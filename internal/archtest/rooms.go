@@ -134,7 +134,7 @@ var rooms = []room{
 	{
 		path:    "projections/discovery/*",
 		may:     []string{"projections/discovery"},
-		modules: []string{"github.com/blevesearch/bleve/v2"},
+		modules: []string{"github.com/blevesearch/bleve/v2", "golang.org/x/text/unicode/norm"},
 		why:     "the embedded index speaks Meilisearch's HTTP API and knows nothing of events",
 	},
 	{
