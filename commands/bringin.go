@@ -2,14 +2,75 @@ package commands
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
 	"daybook/domain"
+	"daybook/domain/restaurant"
 	"daybook/domain/restaurantday"
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
 )
+
+// BringInRestaurant registers, furnishes and publishes a restaurant that existed before.
+type BringInRestaurant struct {
+	Key         string         // names it for ever: the same key is the same restaurant
+	At          domain.Instant // since when it has been in the book
+	Owner       domain.UserID  // may be empty
+	Profile     restaurant.Profile
+	Shifts      []restaurant.Shift
+	DayBoundary *int
+	Policy      restaurantday.Policy
+	Tables      []restaurantday.Table // their ids are made here
+}
+
+// BringInRestaurant does all of it in one write. A repeat under the same key changes
+// nothing, and is refused with ErrKeyReused where it asks for something else.
+func (a *App) BringInRestaurant(ctx context.Context, b BringInRestaurant) (domain.RestaurantID, error) {
+	by := domain.Importer()
+	id := domain.NewRestaurantID(codec.CommandID("import", "restaurant", b.Key))
+	var requests []Request[restaurant.Command]
+	add := func(what string, c restaurant.Command) {
+		requests = append(requests, Request[restaurant.Command]{
+			Command: c, ID: codec.CommandID("import", string(id), what), Meta: a.metadata(Caller{Body: canonical(c)}, by),
+		})
+	}
+	add("register", restaurant.Register{
+		Now: b.At, Actor: by, ID: id, Owner: b.Owner, Profile: b.Profile, Zone: a.zone(b.Profile.TimeZone),
+	})
+	add("hours", restaurant.SetHours{Now: b.At, Actor: by, Shifts: b.Shifts, DayBoundary: b.DayBoundary})
+	add("policy", restaurant.SetPolicy{Now: b.At, Actor: by, Policy: b.Policy})
+	for _, t := range b.Tables {
+		t.ID = domain.NewTableID(codec.CommandID("import", string(id), "table id", t.Number))
+		add("table "+t.Number, restaurant.AddTable{Now: b.At, Actor: by, Table: t})
+	}
+	add("publish", restaurant.Publish{Now: b.At, Actor: by})
+	results, err := a.restaurants.handleAll(ctx, codec.RestaurantStream(id), requests, firstRefusal)
+	if err != nil {
+		return "", err
+	}
+	return id, firstRefusal(ctx, results)
+}
+
+// canonical is what a repeat must equal.
+func canonical(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("commands: %T has no JSON form: %v", v, err)) // plain values only
+	}
+	return b
+}
+
+// firstRefusal keeps a restaurant from being brought in by halves.
+func firstRefusal(_ context.Context, rs []result[restaurant.State, restaurant.Event]) error {
+	for _, r := range rs {
+		if r.err != nil {
+			return r.err
+		}
+	}
+	return nil
+}
 
 // BringIn books reservations that were made elsewhere, each decided as of the instant at
 // which it was made. Rows belong to one restaurant-day and stand in the order of At.
@@ -68,7 +129,7 @@ func (a *App) BringIn(ctx context.Context, b BringIn) ([]BroughtIn, error) {
 		rows = append(rows, i)
 		requests = append(requests, Request[restaurantday.Command]{
 			ID:   id,
-			Meta: a.metadata(Caller{Body: fmt.Appendf(nil, "%+v", row)}, actor),
+			Meta: a.metadata(Caller{Body: canonical(row)}, actor),
 			Command: restaurantday.Hold{
 				Now: row.At, Opening: open, Actor: actor, Party: row.Party, Time: row.Time, StartsAt: row.StartsAt,
 				Confirm: true, InOrder: true, Code: confirmationCode(id),

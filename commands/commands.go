@@ -48,6 +48,7 @@ type UseCases interface {
 	// The house itself.
 	OpenDay(context.Context, domain.RestaurantID, domain.ServiceDate) (eventstore.Position, error)
 	RecordLapses(context.Context, domain.RestaurantID, domain.ServiceDate) (eventstore.Position, error)
+	BringInRestaurant(context.Context, BringInRestaurant) (domain.RestaurantID, error)
 	BringIn(context.Context, BringIn) ([]BroughtIn, error)
 }
 

@@ -40,7 +40,7 @@ func (a *App) RegisterUser(ctx context.Context, c Caller, r RegisterUser) (Recei
 		return Receipt[user.State]{}, domain.Reject(domain.CodeInvalid, fmt.Sprintf(
 			"a password has %d to %d bytes", MinPassword, MaxPassword), domain.Reason{Rule: "password"})
 	}
-	email, err := user.NormalizeEmail(r.Email)
+	email, err := domain.NormalizeEmail("email", r.Email)
 	if err != nil {
 		return Receipt[user.State]{}, err
 	}
@@ -83,7 +83,7 @@ func (a *App) RegisterUser(ctx context.Context, c Caller, r RegisterUser) (Recei
 // shown by how long it takes.
 func (a *App) LogIn(ctx context.Context, c Caller, l LogIn) (Receipt[user.State], error) {
 	wrong := domain.Reject(domain.CodeBadCredentials, "there is no account with this address and password")
-	email, err := user.NormalizeEmail(l.Email)
+	email, err := domain.NormalizeEmail("email", l.Email)
 	if err != nil || len(l.Password) > MaxPassword {
 		return Receipt[user.State]{}, wrong
 	}
