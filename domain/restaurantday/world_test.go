@@ -88,6 +88,14 @@ func (w *world) do(c Command) (no *domain.Rejection, broken error) {
 	if w.s.Clock() < base.Clock() || w.s.Reservations() != len(w.entries) {
 		return nil, fmt.Errorf("the clock went from %s to %s, the book has %d of %d entries", base.Clock(), w.s.Clock(), w.s.Reservations(), len(w.entries))
 	}
+	switch c.(type) {
+	case Hold, Lapse: // what they rely on, or are for, goes on record
+		for _, e := range w.entries {
+			if e.status == StatusPending && e.expires <= w.s.Clock() && len(events) > 0 {
+				return nil, fmt.Errorf("%+v left %+v without a record that it lapsed", c, e)
+			}
+		}
+	}
 	return nil, w.oversold()
 }
 
@@ -103,6 +111,12 @@ func (w *world) append(e Event) error {
 		}
 		if table := w.table(e.Tables[0]); e.Party < table.Min || e.Party > table.Max {
 			return fmt.Errorf("a party of %d sits at %+v", e.Party, table)
+		}
+		if occupied := w.occupied(e.Slot, e.Party); e.Occupied != occupied {
+			return fmt.Errorf("occupied %v, want %v", e.Occupied, occupied)
+		}
+		if covers := w.covers(e.Slot, t) + int(e.Party); w.plan.Policy.PacingCovers != 0 && covers > w.plan.Policy.PacingCovers {
+			return fmt.Errorf("%d covers begin in one slot", covers)
 		}
 		w.entries = append(w.entries, entry{e, StatusPending, e.ExpiresAt})
 	case Confirmed:
@@ -127,6 +141,27 @@ func (w *world) append(e Event) error {
 	return nil
 }
 
+// occupied is how long party, seated in slot, keeps others from its table.
+func (w *world) occupied(slot Slot, party domain.PartySize) domain.Interval {
+	for _, turn := range w.plan.Policy.Turns {
+		if party <= turn.UpToParty {
+			end := min(slot.StartsAt+domain.Instant(turn.Minutes)*minute, slot.Closes)
+			return domain.Interval{From: slot.StartsAt, To: end + domain.Instant(w.plan.Policy.BufferMinutes)*minute}
+		}
+	}
+	panic("a plan has a turn for every party")
+}
+
+// covers counts by the log those who begin in slot, at t.
+func (w *world) covers(slot Slot, t domain.Instant) (n int) {
+	for _, e := range w.entries {
+		if e.held.Slot == slot && e.binds(t) {
+			n += int(e.held.Party)
+		}
+	}
+	return n
+}
+
 func (w *world) table(id domain.TableID) Table {
 	return w.plan.Tables[slices.IndexFunc(w.plan.Tables, func(t Table) bool { return t.ID == id })]
 }
@@ -146,7 +181,7 @@ func (w *world) oversold() error {
 
 // free counts by the log the tables that seat party in slot at t.
 func (w *world) free(slot Slot, party domain.PartySize, t domain.Instant) (n int) {
-	_, want := w.plan.turn(slot, party)
+	want := w.occupied(slot, party)
 	for _, table := range w.plan.Tables {
 		taken := slices.ContainsFunc(w.entries, func(e entry) bool {
 			return e.held.Tables[0] == table.ID && e.binds(t) && e.held.Occupied.Overlaps(want)
@@ -176,6 +211,11 @@ func (w *world) viewAgrees(party domain.PartySize, now domain.Instant) error {
 		}
 		if code != slot.Refusal || (slot.TablesLeft > 0) != (err == nil) {
 			return fmt.Errorf("for %d at %s, shown at %s: %d tables, %q; decided: %v", party, slot.Time, t, slot.TablesLeft, slot.Refusal, err)
+		}
+		limit := w.plan.Policy.PacingCovers
+		full := limit > 0 && w.covers(slot.Slot, t)+int(party) > limit
+		if (code == "" && full) || (code == domain.CodePacingFull && !full) {
+			return fmt.Errorf("for %d at %s, shown at %s: %q with %d covers of %d", party, slot.Time, t, code, w.covers(slot.Slot, t), limit)
 		}
 		if n := w.free(slot.Slot, party, t); (code == "" || code == domain.CodeNoTable) && n != slot.TablesLeft {
 			return fmt.Errorf("for %d at %s, shown at %s: %d tables, by the log %d", party, slot.Time, t, slot.TablesLeft, n)
