@@ -58,19 +58,17 @@ func TestWithoutTheClockRuleATableIsSoldTwice(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(one, without(c.clock, c.record))
-			var broken error
 			for _, command := range []Command{
 				asked(now),
 				asked(fast),
 				Confirm{Now: slow, Actor: domain.Diner(diner), Number: 1},
 				Confirm{Now: fast + 1, Actor: domain.Diner(diner), Number: 2},
 			} {
-				if _, err := w.do(command); err != nil && broken == nil {
-					broken = err
-				}
+				_, broken := w.do(command)
+				t.Logf("%T: broken: %v", command, broken)
 			}
-			if (w.oversold() != nil) != c.oversold || (broken != nil) != c.oversold {
-				t.Errorf("got %v and %v; sold twice: want %v", broken, w.oversold(), c.oversold)
+			if broken := w.oversold(); (broken != nil) != c.oversold {
+				t.Errorf("got %v; sold twice: want %v", broken, c.oversold)
 			}
 		})
 	}
