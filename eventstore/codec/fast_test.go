@@ -107,7 +107,14 @@ func TestInstantsOutOfRange(t *testing.T) {
 func FuzzScan(f *testing.F) {
 	for _, text := range []string{
 		`{"v":1,"decidedAt":"2026-11-21T19:00:00.000Z","commandId":"03040500-0000-0000-0000-0000000000FF","bodyHash":"AAAA","actor":{"kind":"diner","user":"usr_1"},"reason":"r","requestId":"q"}`,
-		`{"v":01,"decidedAt":"2026-02-29T24:00:00.000Z"}`,
+		`{"v":01,"decidedAt":"2026-02-28T23:00:00.000Z"}`,
+		`{"v":1,"decidedAt":"2026-02-29T23:00:00.000Z"}`,
+		`{"v":1,"decidedAt":"2026-00-01T23:00:00.000Z"}`,
+		`{"v":1,"decidedAt":"2026-13-01T23:00:00.000Z"}`,
+		`{"v":1,"decidedAt":"2026-01-00T23:00:00.000Z"}`,
+		`{"v":1,"decidedAt":"2026-01-01T24:00:00.000Z"}`,
+		`{"v":1,"decidedAt":"2026-01-01T23:60:00.000Z"}`,
+		`{"v":1,"decidedAt":"2026-01-01T23:00:60.000Z"}`,
 		`{"number":1,"diner":"usr_1","party":4,"slot":{"time":"19:00","startsAt":"2026-11-21T19:00:00.000Z","closes":"2024-02-29T23:59:59.999Z","shift":"D"},"turn":{"from":"2026-11-21T19:00:00.000Z","to":"2026-11-21T19:00:00.000Z"},"occupied":{"from":"2026-11-21T19:00:00.000Z","to":"2026-11-21T19:00:00.000Z"},"tables":["a","b"],"expiresAt":"2026-11-21T19:00:00.000Z","code":"K","occasion":"o","subject":"s","personal":"AA=="}`,
 		`{"number":4294967296}`,
 		`{"number":1,"diner":"","by":"diner","subject":"\u0041","personal":"A"}`,

@@ -96,23 +96,30 @@ func TestDroppedKeyLeavesTheFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	mustEnsure(t, s, "usr_kept")
-	key := mustEnsure(t, s, "usr_dropped")
-	var wrapped []byte
-	if err := s.db.QueryRow(`SELECT wrapped FROM keystore_subjects WHERE subject = 'usr_dropped'`).Scan(&wrapped); err != nil {
-		t.Fatal(err)
+	// Enough of them that rows are moved within pages and between them.
+	wrapped := map[string][]byte{}
+	for i := range 60 {
+		subject := fmt.Sprint("usr_", i)
+		key := mustEnsure(t, s, subject)
+		var w []byte
+		if err := s.db.QueryRow(`SELECT wrapped FROM keystore_subjects WHERE subject = $1`, subject).Scan(&w); err != nil {
+			t.Fatal(err)
+		}
+		if onDisk(t, dir, key[:]) {
+			t.Fatal("the key is in the files as it is")
+		}
+		wrapped[subject] = w
 	}
-	if on := onDisk(t, dir, wrapped); !on {
-		t.Error("the wrapped key is not in the files even before the drop: the test looks in the wrong place")
-	}
-	if onDisk(t, dir, key[:]) {
-		t.Error("the key is in the files as it is")
-	}
-	if err := s.Drop(t.Context(), "usr_dropped"); err != nil {
-		t.Fatal(err)
-	}
-	if onDisk(t, dir, wrapped) {
-		t.Error("the wrapped key is still in the files")
+	for subject, w := range wrapped {
+		if !onDisk(t, dir, w) {
+			t.Fatal("the wrapped key is not in the files even before the drop: the test looks in the wrong place")
+		}
+		if err := s.Drop(t.Context(), subject); err != nil {
+			t.Fatal(err)
+		}
+		if onDisk(t, dir, w) {
+			t.Fatal("the wrapped key is still in the files")
+		}
 	}
 }
 
