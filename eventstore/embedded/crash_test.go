@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -13,10 +14,13 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"daybook/eventstore"
 	"daybook/eventstore/embedded"
@@ -25,6 +29,9 @@ import (
 // childFolder, when set, makes the test binary append to the ledger in that folder
 // until it is killed.
 const childFolder = "DAYBOOK_EMBEDDED_CHILD"
+
+// childFull, when set, lets the child's disk take no new file after a while.
+const childFull = "DAYBOOK_EMBEDDED_CHILD_FULL"
 
 // batchOf is the data of a crash test's event, so that a torn batch shows.
 type batchOf struct {
@@ -72,6 +79,15 @@ func appendBatches(ctx context.Context, s eventstore.Store, stream eventstore.St
 func child(dir string) int {
 	opts := small(nil)
 	opts.MemTableBytes = 64 << 10 // kills fall into flushes and merges as well
+	var full atomic.Bool
+	if os.Getenv(childFull) != "" {
+		opts.FS = errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
+			if full.Load() && (op.Kind == errorfs.OpCreate || op.Kind == errorfs.OpReuseForWrite) {
+				return syscall.ENOSPC
+			}
+			return nil
+		}))
+	}
 	s, err := embedded.Open(dir, opts)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -91,6 +107,7 @@ func child(dir string) int {
 				mu.Lock()
 				defer mu.Unlock()
 				_ = out.Encode(a)
+				full.Store(a.At.Revision > 50)
 			})
 			fmt.Fprintln(os.Stderr, err)
 		}()
@@ -154,6 +171,36 @@ func TestKilled(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestDiskFull requires of a process whose disk takes no new file that it comes to an
+// end by itself, and that what it acknowledged is there.
+func TestDiskFull(t *testing.T) {
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childFolder+"="+dir, childFull+"=1")
+	out, err := cmd.Output()
+	var ended *exec.ExitError
+	if !errors.As(err, &ended) {
+		t.Fatalf("the process ended with %v", err)
+	}
+	var all []acked
+	lines := json.NewDecoder(bytes.NewReader(out))
+	for {
+		var a acked
+		if err := lines.Decode(&a); err != nil {
+			break // the end, or a line cut off by it
+		}
+		all = append(all, a)
+	}
+	if len(all) < 50 {
+		t.Fatalf("%d appends before the disk was full: %s", len(all), ended.Stderr)
+	}
+	s := open(t, dir, small(nil))
+	verify(t, s, all)
+	if _, err := s.Append(context.Background(), "day-0", eventstore.Exists(), benchEvent()); err != nil {
+		t.Fatalf("append once there is room again: %v", err)
 	}
 }
 

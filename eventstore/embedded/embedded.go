@@ -95,6 +95,8 @@ func (o Options) withDefaults() Options {
 // Store is a ledger in a folder. Safe for concurrent use.
 type Store struct {
 	clock func() time.Time
+	dir   string
+	files vfs.FS
 	db    *pebble.DB
 	lock  *pebble.Lock
 
@@ -107,9 +109,6 @@ type Store struct {
 	durable atomic.Uint64
 	// failure is set once, when a write or sync failed; nothing is appended after it.
 	failure atomic.Pointer[error]
-	// wedged says that the storage library gave up in the middle of a call and must not
-	// be called again, not even to close it.
-	wedged atomic.Bool
 
 	counters counters
 
@@ -148,11 +147,19 @@ func open(dir string, fs vfs.FS, lock *pebble.Lock, opts Options) (*Store, error
 		return nil, corruption(fmt.Errorf("embedded: open %s: %w", dir, err))
 	}
 	last, err := recoverEnd(db)
+	if err == nil {
+		err = checkMark(fs, dir, last.Position)
+	}
+	if err == nil {
+		err = writeMark(fs, dir, last.Position)
+	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	s := &Store{
 		clock:  opts.Clock,
+		dir:    dir,
+		files:  fs,
 		db:     db,
 		lock:   lock,
 		queue:  newQueue(),
@@ -191,7 +198,12 @@ func checkFormat(db *pebble.DB) error {
 	value, closer, err := db.Get(formatKey)
 	switch {
 	case errors.Is(err, pebble.ErrNotFound):
-		if err := db.Set(formatKey, []byte(formatVersion), pebble.Sync); err != nil {
+		if err := checkEmpty(db); err != nil {
+			return err
+		}
+		// The flush ends Pebble's first log, which is of an older form: it cannot tell damage
+		// in its middle from its end.
+		if err := errors.Join(db.Set(formatKey, []byte(formatVersion), pebble.Sync), db.Flush()); err != nil {
 			return fmt.Errorf("embedded: write format: %w", err)
 		}
 		return nil
@@ -203,6 +215,19 @@ func checkFormat(db *pebble.DB) error {
 		return fmt.Errorf("%w: it says %q, this version reads %q", ErrFormat, value, formatVersion)
 	}
 	return nil
+}
+
+// checkEmpty refuses to make a ledger among what something else has written.
+func checkEmpty(db *pebble.DB) error {
+	it, err := db.NewIter(nil)
+	if err != nil {
+		return corruption(err)
+	}
+	defer func() { _ = it.Close() }()
+	if it.First() {
+		return fmt.Errorf("%w: it holds something that is no ledger", ErrFormat)
+	}
+	return corruption(it.Error())
 }
 
 // Head returns the position of the last durable record.
@@ -232,7 +257,9 @@ func (s *Store) mayRead(ctx context.Context) error {
 }
 
 // Failure returns why the store takes no more appends, nil while it does. Reads go on
-// over what is durable. It never recovers: the process has to start again.
+// over what is durable. It never recovers: the process has to start again. Where the
+// disk fails at a worse moment, as a new log or table is made, Pebble cannot go on at
+// all and the process ends, with nothing acknowledged that is not durable.
 func (s *Store) Failure() error {
 	if p := s.failure.Load(); p != nil {
 		return *p
@@ -257,9 +284,10 @@ func (s *Store) close() error {
 	close(s.closed)
 	s.life.Lock() // stretches under way finish; the next see closed
 	defer s.life.Unlock()
-	if s.wedged.Load() {
-		return fmt.Errorf("embedded: closed without releasing the folder: %w", s.Failure())
+	var err error
+	if s.Failure() == nil {
+		// What lies in tables is checked block by block when read; the end of a log is not.
+		err = errors.Join(s.db.Flush(), writeMark(s.files, s.dir, s.end()))
 	}
-	err := s.db.Close()
-	return errors.Join(err, s.lock.Close())
+	return errors.Join(err, s.db.Close(), s.lock.Close())
 }

@@ -73,6 +73,13 @@ func pebbleOptions(files vfs.FS, lock *pebble.Lock, opts Options) *pebble.Option
 		BytesPerSync:    512 << 10,
 		WALBytesPerSync: 0,
 		Logger:          libraryLog{opts.Logger},
+		// Unless told otherwise Pebble ends the process over a damaged block. Here the read
+		// that came upon it fails, with ErrCorrupt.
+		EventListener: &pebble.EventListener{
+			DataCorruption: func(info pebble.DataCorruptionInfo) {
+				opts.Logger.Error("damage in the data folder", "file", info.Path, "error", info.Details)
+			},
+		},
 	}
 	for i := range o.Levels {
 		// Looking for an event id or a stream that is not there is the usual case.
@@ -94,9 +101,8 @@ func (l libraryLog) Errorf(format string, args ...any) {
 	l.log.Error("pebble", "message", lazy{format, args})
 }
 
-// Fatalf must not return: Pebble calls it where going on would damage the ledger. On
-// the writer's goroutine the panic is caught and ends all appending; on one of
-// Pebble's own it ends the process, which is then to be started again.
+// Fatalf ends the process: Pebble calls it where going on would damage the ledger, with
+// its locks held.
 func (l libraryLog) Fatalf(format string, args ...any) {
 	err := fmt.Errorf("pebble: "+format, args...)
 	l.log.Error("pebble gave up", "error", err)

@@ -30,19 +30,13 @@ func (s *Store) publish(groups <-chan *group) {
 }
 
 // sync waits until the group's batch is durable.
-func (s *Store) sync(g *group) (err error) {
+func (s *Store) sync(g *group) error {
 	if g.err != nil {
 		return g.err
 	}
 	if g.records == 0 {
 		return nil
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			s.wedged.Store(true)
-			err = fmt.Errorf("embedded: storage library gave up: %v", p)
-		}
-	}()
 	if err := g.batch.SyncWait(); err != nil {
 		return fmt.Errorf("embedded: sync: %w", err)
 	}

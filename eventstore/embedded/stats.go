@@ -44,7 +44,7 @@ func (s *Store) Stats() Stats {
 	st.Subscriptions = s.tail.subscriptions()
 	s.life.RLock()
 	defer s.life.RUnlock()
-	if s.isClosed() || s.wedged.Load() {
+	if s.isClosed() {
 		return st
 	}
 	m := s.db.Metrics()

@@ -20,9 +20,12 @@ func (s *Store) ReadStream(ctx context.Context, stream eventstore.StreamName, fr
 // ReadStreamBackwards implements eventstore.Reader.
 func (s *Store) ReadStreamBackwards(ctx context.Context, stream eventstore.StreamName) iter.Seq2[eventstore.Record, error] {
 	return func(yield func(eventstore.Record, error) bool) {
-		s.readStream(ctx, streamRead{name: stream, next: ^eventstore.Revision(0), backwards: true}, yield)
+		s.readStream(ctx, streamRead{name: stream, next: fromTheEnd, backwards: true}, yield)
 	}
 }
+
+// fromTheEnd is where a read backwards begins.
+const fromTheEnd = ^eventstore.Revision(0)
 
 // streamRead is one read of a stream: where it stands and how it goes on.
 type streamRead struct {
@@ -63,7 +66,6 @@ func (s *Store) stretchOf(ctx context.Context, r *streamRead, limit stretch, int
 			return nil, nil, false, err
 		}
 	}
-	first := r.next
 	places, err := s.places(r, limit.records, places)
 	if err != nil {
 		return nil, nil, false, err
@@ -76,19 +78,35 @@ func (s *Store) stretchOf(ctx context.Context, r *streamRead, limit stretch, int
 	if len(records) < len(places) {
 		more = true // the stretch was full before its places were
 	}
-	if n := len(records); n > 0 {
-		if !r.backwards && records[0].Revision != first {
-			return nil, nil, false, fmt.Errorf("%w: stream %q lacks revision %d", ErrCorrupt, r.name, first)
-		}
-		last := records[n-1].Revision
-		if r.backwards {
-			r.next = last
-			more = more && last > 0
-		} else {
-			r.next = last + 1
-		}
+	if err := r.follow(records); err != nil {
+		return nil, nil, false, err
+	}
+	if r.backwards && !more && r.next != 0 {
+		return nil, nil, false, r.lacks(r.next - 1)
 	}
 	return records, places, more, nil
+}
+
+// follow moves on past records, which must be the stream's next ones without a gap.
+func (r *streamRead) follow(records []eventstore.Record) error {
+	for i := range records {
+		revision := records[i].Revision
+		switch {
+		case !r.backwards && revision != r.next:
+			return r.lacks(r.next)
+		case r.backwards && r.next != fromTheEnd && revision != r.next-1:
+			return r.lacks(r.next - 1)
+		case r.backwards:
+			r.next = revision
+		default:
+			r.next = revision + 1
+		}
+	}
+	return nil
+}
+
+func (r *streamRead) lacks(revision eventstore.Revision) error {
+	return fmt.Errorf("%w: stream %q lacks revision %d", ErrCorrupt, r.name, revision)
 }
 
 // findStream looks the stream's number up. The number is the position of its first

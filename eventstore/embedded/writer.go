@@ -123,22 +123,11 @@ func (w *writer) commit() {
 	w.current = nil
 	g.end = w.end
 	if g.records > 0 && w.s.Failure() == nil {
-		if g.err = w.apply(g.batch); g.err != nil {
+		if g.err = w.s.db.ApplyNoSyncWait(g.batch, pebble.Sync); g.err != nil {
 			w.s.fail(g.err) // at once: the next group must not build on this one
 		}
 	}
 	w.groups <- g
-}
-
-// apply survives Pebble giving up; see libraryLog.
-func (w *writer) apply(b *pebble.Batch) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			w.s.wedged.Store(true)
-			err = fmt.Errorf("embedded: storage library gave up: %v", p)
-		}
-	}()
-	return w.s.db.ApplyNoSyncWait(b, pebble.Sync)
 }
 
 // judge sets r.at and adds r's events to the group, or finds that they stand there

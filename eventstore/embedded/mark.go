@@ -1,0 +1,72 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"daybook/eventstore"
+)
+
+// The mark is a file beside Pebble's that says how far the ledger reached when it was
+// last opened or closed. A ledger that ends before its mark has lost its end: damage
+// to the last blocks of Pebble's log or manifest looks to Pebble like the torn end
+// that a crash leaves, and would go by unnoticed. A mark is only ever written of what
+// is durable, so it never cries without reason; without a mark nothing is checked.
+const (
+	markName = "LEDGER-END"
+	markSize = 8 + 4 // position, CRC-32C of it
+)
+
+func writeMark(files vfs.FS, dir string, end eventstore.Position) error {
+	var b [markSize]byte
+	binary.BigEndian.PutUint64(b[:], uint64(end))
+	binary.BigEndian.PutUint32(b[8:], crc32.Checksum(b[:8], castagnoli))
+	name := files.PathJoin(dir, markName)
+	f, err := files.Create(name+".new", vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return fmt.Errorf("embedded: write mark: %w", err)
+	}
+	_, err = f.Write(b[:])
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("embedded: write mark: %w", err)
+	}
+	if err := files.Rename(name+".new", name); err != nil {
+		return fmt.Errorf("embedded: write mark: %w", err)
+	}
+	folder, err := files.OpenDir(dir)
+	if err != nil {
+		return fmt.Errorf("embedded: write mark: %w", err)
+	}
+	if err := errors.Join(folder.Sync(), folder.Close()); err != nil {
+		return fmt.Errorf("embedded: write mark: %w", err)
+	}
+	return nil
+}
+
+// checkMark refuses a ledger that ends before its mark.
+func checkMark(files vfs.FS, dir string, end eventstore.Position) error {
+	f, err := files.Open(files.PathJoin(dir, markName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("embedded: read mark: %w", err)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, markSize+1))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("embedded: read mark: %w", err)
+	}
+	if len(b) != markSize || crc32.Checksum(b[:8], castagnoli) != binary.BigEndian.Uint32(b[8:]) {
+		return fmt.Errorf("%w: %s; to open the folder without it, remove that file", ErrCorrupt, markName)
+	}
+	if mark := eventstore.Position(binary.BigEndian.Uint64(b)); end < mark {
+		return fmt.Errorf("%w: the ledger ends at position %d, it has reached %d before", ErrCorrupt, end, mark)
+	}
+	return nil
+}
