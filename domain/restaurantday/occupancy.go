@@ -1,6 +1,8 @@
 package restaurantday
 
 import (
+	"cmp"
+	"slices"
 	"sort"
 
 	"daybook/domain"
@@ -30,13 +32,26 @@ type use = Booking
 // NewOccupancy rebuilds what Bookings told. Bookings of unknown tables are left out.
 func NewOccupancy(plan *Plan, bookings []Booking) Occupancy {
 	o := Occupancy{Plan: plan, tables: make([][]use, len(plan.Tables))}
+	known := func(b Booking) bool { return b.Table >= 0 && b.Table < len(o.tables) }
+	counts := make([]int, len(o.tables))
 	for _, b := range bookings {
-		if b.Table >= 0 && b.Table < len(o.tables) {
+		if known(b) {
+			counts[b.Table]++
+		}
+	}
+	// All tables' uses lie in one piece of memory, each within its own part.
+	room := make([]use, 0, len(bookings))
+	for i, n := range counts {
+		o.tables[i] = room[len(room) : len(room) : len(room)+n]
+		room = room[:len(room)+n]
+	}
+	for _, b := range bookings {
+		if known(b) {
 			o.tables[b.Table] = append(o.tables[b.Table], b)
 		}
 	}
 	for _, uses := range o.tables {
-		sort.Slice(uses, func(i, j int) bool { return uses[i].From < uses[j].From })
+		slices.SortFunc(uses, func(a, b use) int { return cmp.Compare(a.From, b.From) })
 	}
 	return o
 }
@@ -62,7 +77,9 @@ type SlotState struct {
 	Refusal    domain.Code    // why it cannot be booked; empty when it can
 }
 
-// Slots tells for each slot what a hold for party at instant now would meet.
+// Slots tells for each slot what a hold for party at instant now would meet. A day decides
+// by its own clock: where State.Clock, kept beside the occupancy, is later than the
+// reader's time, that is the instant to ask for.
 func (o Occupancy) Slots(party domain.PartySize, now domain.Instant) []SlotState {
 	if o.Plan == nil {
 		return nil
@@ -71,12 +88,7 @@ func (o Occupancy) Slots(party domain.PartySize, now domain.Instant) []SlotState
 	for i, slot := range o.Plan.Slots {
 		turn, occupied := o.Plan.turn(slot, party)
 		states[i] = SlotState{Slot: slot, EndsAt: turn.To}
-		if r := o.refuseTime(slot, now); r != nil {
-			states[i].Refusal = r.Code
-			continue
-		}
-		if r := o.refuseParty(slot, party, now); r != nil {
-			states[i].Refusal = r.Code
+		if states[i].Refusal = o.bars(slot, party, now); states[i].Refusal != "" {
 			continue
 		}
 		states[i].TablesLeft = o.count(party, occupied, now)

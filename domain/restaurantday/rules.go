@@ -36,50 +36,66 @@ func (s State) slot(c Hold) (Slot, *domain.Rejection) {
 
 // judge applies every rule to a slot and finds the table.
 func (o Occupancy) judge(slot Slot, party domain.PartySize, wish Wish, t domain.Instant) (table int, no *domain.Rejection) {
-	if no = o.refuseTime(slot, t); no != nil {
-		return 0, no
+	if code := o.bars(slot, party, t); code != "" {
+		return 0, o.explain(code, slot, party, t)
 	}
-	if no = o.refuseParty(slot, party, t); no != nil {
-		return 0, no
-	}
-	_, occupied := o.Plan.turn(slot, party)
-	table, ok := o.bestFit(party, wish, occupied, t)
+	table, ok := o.seat(slot, party, wish, t)
 	if !ok {
+		_, occupied := o.Plan.turn(slot, party)
 		return 0, o.noTable(party, wish, occupied, t)
 	}
 	return table, nil
 }
 
-func (o Occupancy) refuseTime(slot Slot, t domain.Instant) *domain.Rejection {
-	notice := o.Plan.Policy.NoticeMinutes
-	switch {
-	case slot.StartsAt < t:
-		return domain.Reject(domain.CodeInPast, "the time asked for is past",
-			domain.Reason{Rule: "starts_at", Limit: int64(t), Actual: int64(slot.StartsAt)})
-	case slot.StartsAt < t.AddMinutes(notice):
-		return domain.Reject(domain.CodeTooSoon, fmt.Sprintf("the restaurant wants %d minutes' notice", notice),
-			domain.Reason{Rule: "notice_minutes", Limit: int64(notice), Actual: int64(slot.StartsAt-t) / 60_000})
-	case t < o.Plan.BookableFrom:
-		return domain.Reject(domain.CodeTooFarAhead, fmt.Sprintf(
-			"the restaurant takes bookings %d days ahead; this day opens for booking at %s", o.Plan.Policy.HorizonDays, o.Plan.BookableFrom),
-			domain.Reason{Rule: "horizon_days", Limit: int64(o.Plan.Policy.HorizonDays), Actual: int64(slot.StartsAt-t) / 86_400_000})
-	}
-	return nil
+// seat finds the table for party in slot, if there is one.
+func (o Occupancy) seat(slot Slot, party domain.PartySize, wish Wish, t domain.Instant) (table int, ok bool) {
+	_, occupied := o.Plan.turn(slot, party)
+	return o.bestFit(party, wish, occupied, t)
 }
 
-func (o Occupancy) refuseParty(slot Slot, party domain.PartySize, t domain.Instant) *domain.Rejection {
-	if largest := o.Plan.LargestParty(); party > largest {
-		return domain.Reject(domain.CodePartyTooLarge, fmt.Sprintf("the largest table seats %d", largest),
-			domain.Reason{Rule: "largest_table", Limit: int64(largest), Actual: int64(party)})
+// bars is the rule that keeps party from slot at t whatever tables are free; empty for none.
+func (o Occupancy) bars(slot Slot, party domain.PartySize, t domain.Instant) domain.Code {
+	policy := &o.Plan.Policy
+	switch {
+	case slot.StartsAt < t:
+		return domain.CodeInPast
+	case slot.StartsAt < t.AddMinutes(policy.NoticeMinutes):
+		return domain.CodeTooSoon
+	case t < o.Plan.BookableFrom:
+		return domain.CodeTooFarAhead
+	case party > o.Plan.LargestParty():
+		return domain.CodePartyTooLarge
+	case policy.PacingCovers > 0 && o.covers(slot, t)+int(party) > policy.PacingCovers:
+		return domain.CodePacingFull
 	}
-	if limit := o.Plan.Policy.PacingCovers; limit > 0 {
-		if taken := o.covers(slot, t); taken+int(party) > limit {
-			return domain.Reject(domain.CodePacingFull, fmt.Sprintf(
-				"the kitchen takes %d covers at %s and has %d", limit, slot.Time, taken),
-				domain.Reason{Rule: "pacing_covers", Limit: int64(limit), Actual: int64(taken)})
-		}
+	return ""
+}
+
+// explain says what bars party from slot, with the numbers that decided it.
+func (o Occupancy) explain(code domain.Code, slot Slot, party domain.PartySize, t domain.Instant) *domain.Rejection {
+	policy := &o.Plan.Policy
+	var detail string
+	var reason domain.Reason
+	switch code {
+	case domain.CodeInPast:
+		detail = "the time asked for is past"
+		reason = domain.Reason{Rule: "starts_at", Limit: int64(t), Actual: int64(slot.StartsAt)}
+	case domain.CodeTooSoon:
+		detail = fmt.Sprintf("the restaurant wants %d minutes' notice", policy.NoticeMinutes)
+		reason = domain.Reason{Rule: "notice_minutes", Limit: int64(policy.NoticeMinutes), Actual: int64(slot.StartsAt-t) / 60_000}
+	case domain.CodeTooFarAhead:
+		detail = fmt.Sprintf("the restaurant takes bookings %d days ahead; this day opens for booking at %s", policy.HorizonDays, o.Plan.BookableFrom)
+		reason = domain.Reason{Rule: "horizon_days", Limit: int64(policy.HorizonDays), Actual: int64(slot.StartsAt-t) / 86_400_000}
+	case domain.CodePartyTooLarge:
+		largest := o.Plan.LargestParty()
+		detail = fmt.Sprintf("the largest table seats %d", largest)
+		reason = domain.Reason{Rule: "largest_table", Limit: int64(largest), Actual: int64(party)}
+	case domain.CodePacingFull:
+		taken := o.covers(slot, t)
+		detail = fmt.Sprintf("the kitchen takes %d covers at %s and has %d", policy.PacingCovers, slot.Time, taken)
+		reason = domain.Reason{Rule: "pacing_covers", Limit: int64(policy.PacingCovers), Actual: int64(taken)}
 	}
-	return nil
+	return domain.Reject(code, detail, reason)
 }
 
 // maxBlocks bounds how many blocking entries one refusal names.
@@ -127,7 +143,10 @@ func (s State) withAlternatives(no *domain.Rejection, c Hold, t domain.Instant) 
 		return int(abs(a.StartsAt-near) - abs(b.StartsAt-near))
 	})
 	for _, slot := range slots[:min(len(slots), slotsLookedAt)] {
-		if _, refused := s.judge(slot, c.Party, c.Wish, t); refused == nil {
+		if s.bars(slot, c.Party, t) != "" {
+			continue
+		}
+		if _, ok := s.seat(slot, c.Party, c.Wish, t); ok {
 			no.Alternatives = append(no.Alternatives, domain.Alternative{Time: slot.Time, StartsAt: slot.StartsAt})
 			if len(no.Alternatives) == maxAlternatives {
 				break
