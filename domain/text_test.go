@@ -77,3 +77,20 @@ func TestLines(t *testing.T) {
 		})
 	}
 }
+
+func FuzzNormalize(f *testing.F) {
+	f.Add(" Ada@Example.com")
+	f.Add("+49 (30) 1234567")
+	f.Fuzz(func(t *testing.T, s string) {
+		if email, err := NormalizeEmail("email", s); err == nil {
+			if again, err := NormalizeEmail("email", email); err != nil || again != email {
+				t.Errorf("%q became %q, then %q, %v", s, email, again, err)
+			}
+		}
+		if phone, err := NormalizePhone("phone", s); err == nil {
+			if again, err := NormalizePhone("phone", phone); err != nil || again != phone {
+				t.Errorf("%q became %q, then %q, %v", s, phone, again, err)
+			}
+		}
+	})
+}

@@ -13,7 +13,7 @@ import (
 
 // TestMain looks longer when asked to soak; -rapid.checks has the last word.
 func TestMain(m *testing.M) {
-	checks := "300"
+	checks := "120"
 	if os.Getenv("DAYBOOK_SOAK") == "1" {
 		checks = "20000"
 	}
