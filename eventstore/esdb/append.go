@@ -26,25 +26,25 @@ func (s *Store) Append(ctx context.Context, stream eventstore.StreamName, expect
 	defer done()
 	call, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	l, err := s.links.acquire(call)
+	u, err := s.links.acquire(call)
 	if err != nil {
 		return eventstore.Appended{}, s.notConnected(ctx, err)
 	}
-	defer s.links.release(l)
+	defer u.release()
 
 	result, err := guarded(func() (*client.WriteResult, error) {
-		return l.client.AppendToStream(call, string(stream), client.AppendToStreamOptions{
+		return u.client.AppendToStream(u.context(call), string(stream), client.AppendToStreamOptions{
 			ExpectedRevision: revisionOf(expected),
 			Deadline:         &s.timeout,
 		}, proposals(events)...)
 	})
 	switch {
 	case err == nil:
-		return s.placed(call, l, stream, expected, events, result)
+		return s.placed(call, stream, expected, events, result)
 	case codeOf(err) == client.ErrorCodeWrongExpectedVersion:
-		return s.conflicted(call, l, stream, expected, events, err)
+		return s.conflicted(call, stream, expected, events, err)
 	default:
-		return eventstore.Appended{}, s.appendFailure(ctx, l, err)
+		return eventstore.Appended{}, s.appendFailure(ctx, u, err)
 	}
 }
 
@@ -63,7 +63,7 @@ func (s *Store) notConnected(ctx context.Context, err error) error {
 // placed turns the server's success into the place of the events. An append that was
 // retried may be answered with other values than its first time, and the client makes
 // 0 of a position that was left out; where the answer cannot be right the stream says.
-func (s *Store) placed(ctx context.Context, l *link, stream eventstore.StreamName, expected eventstore.Expected, events []eventstore.Event, result *client.WriteResult) (eventstore.Appended, error) {
+func (s *Store) placed(ctx context.Context, stream eventstore.StreamName, expected eventstore.Expected, events []eventstore.Event, result *client.WriteResult) (eventstore.Appended, error) {
 	revision := eventstore.Revision(result.NextExpectedVersion)
 	must, known := lastRevision(expected, len(events))
 	if result.CommitPosition != 0 && (!known || must == revision) {
@@ -72,7 +72,7 @@ func (s *Store) placed(ctx context.Context, l *link, stream eventstore.StreamNam
 	if known {
 		revision = must
 	}
-	at, stands, err := s.standing(ctx, l, stream, revision, events)
+	at, stands, err := s.standing(ctx, stream, revision, events)
 	switch {
 	case err != nil:
 		return eventstore.Appended{}, fmt.Errorf("%w: appended, but its place could not be read: %v", eventstore.ErrUnknownOutcome, err)
@@ -85,16 +85,16 @@ func (s *Store) placed(ctx context.Context, l *link, stream eventstore.StreamNam
 // conflicted turns the server's "wrong version" into a ConflictError, unless the
 // stream already holds exactly these events where they belong: then this is a retry
 // that the server did not recognise.
-func (s *Store) conflicted(ctx context.Context, l *link, stream eventstore.StreamName, expected eventstore.Expected, events []eventstore.Event, cause error) (eventstore.Appended, error) {
+func (s *Store) conflicted(ctx context.Context, stream eventstore.StreamName, expected eventstore.Expected, events []eventstore.Event, cause error) (eventstore.Appended, error) {
 	actual, ok := actualOf(cause)
 	if !ok {
 		var err error
-		if actual, err = s.actual(ctx, l, stream); err != nil {
+		if actual, err = s.actual(ctx, stream); err != nil {
 			return eventstore.Appended{}, fmt.Errorf("%w: the stream was not as expected, and how it is could not be read: %v", eventstore.ErrUnavailable, err)
 		}
 	}
 	if last, known := lastRevision(expected, len(events)); known && actual.Exists && actual.Revision >= last {
-		at, stands, err := s.standing(ctx, l, stream, last, events)
+		at, stands, err := s.standing(ctx, stream, last, events)
 		if err != nil {
 			return eventstore.Appended{}, fmt.Errorf("%w: whether the stream holds this append already could not be read: %v", eventstore.ErrUnknownOutcome, err)
 		}
@@ -107,14 +107,14 @@ func (s *Store) conflicted(ctx context.Context, l *link, stream eventstore.Strea
 
 // standing reports whether the events stand in stream with the last of them at
 // revision last, and where that is.
-func (s *Store) standing(ctx context.Context, l *link, stream eventstore.StreamName, last eventstore.Revision, events []eventstore.Event) (eventstore.Appended, bool, error) {
+func (s *Store) standing(ctx context.Context, stream eventstore.StreamName, last eventstore.Revision, events []eventstore.Event) (eventstore.Appended, bool, error) {
 	if uint64(last)+1 < uint64(len(events)) {
 		return eventstore.Appended{}, false, nil
 	}
 	first := uint64(last) + 1 - uint64(len(events))
 	var place eventstore.Appended
 	n := 0
-	for r, err := range s.on(ctx, l, streamFrom(stream, client.Forwards, client.Revision(first), uint64(len(events)))) {
+	for r, err := range s.read(ctx, streamFrom(stream, client.Forwards, client.Revision(first), uint64(len(events)))) {
 		if errors.Is(err, eventstore.ErrStreamNotFound) {
 			return eventstore.Appended{}, false, nil
 		}
@@ -131,8 +131,8 @@ func (s *Store) standing(ctx context.Context, l *link, stream eventstore.StreamN
 }
 
 // actual reads where a stream stands.
-func (s *Store) actual(ctx context.Context, l *link, stream eventstore.StreamName) (eventstore.Actual, error) {
-	for r, err := range s.on(ctx, l, streamFrom(stream, client.Backwards, client.End{}, 1)) {
+func (s *Store) actual(ctx context.Context, stream eventstore.StreamName) (eventstore.Actual, error) {
+	for r, err := range s.read(ctx, streamFrom(stream, client.Backwards, client.End{}, 1)) {
 		if errors.Is(err, eventstore.ErrStreamNotFound) {
 			break
 		}

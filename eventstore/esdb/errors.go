@@ -42,9 +42,9 @@ func refused(err error) bool {
 
 // readFailure is the contract's error for a failed read or subscription. ctx is the
 // caller's.
-func (s *Store) readFailure(ctx context.Context, l *link, err error) error {
-	if l != nil && broken(err) {
-		s.links.fail(l)
+func (s *Store) readFailure(ctx context.Context, u *use, err error) error {
+	if broken(err) {
+		s.links.fail(u.link)
 	}
 	switch {
 	case ended(ctx) != nil:
@@ -65,9 +65,9 @@ func (s *Store) readFailure(ctx context.Context, l *link, err error) error {
 
 // appendFailure is the contract's error for an append that failed other than by a
 // conflict. ctx is the caller's.
-func (s *Store) appendFailure(ctx context.Context, l *link, err error) error {
+func (s *Store) appendFailure(ctx context.Context, u *use, err error) error {
 	if broken(err) {
-		s.links.fail(l)
+		s.links.fail(u.link)
 	}
 	switch {
 	case refused(err):

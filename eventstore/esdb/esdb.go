@@ -95,12 +95,12 @@ func Open(ctx context.Context, url string, options Options) (*Store, error) {
 	config.Logger = logTo(options.Logger)
 	s := &Store{links: newLinks(*config, options.CallTimeout), timeout: options.CallTimeout}
 	s.open, s.end = context.WithCancel(context.Background())
-	l, err := s.links.acquire(ctx)
+	u, err := s.links.acquire(ctx)
 	if err != nil {
 		_ = s.Close()
 		return nil, err
 	}
-	s.links.release(l)
+	u.release()
 	return s, nil
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	client "github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"daybook/eventstore"
 )
@@ -16,16 +18,54 @@ import (
 // first call that finds the server unreachable; then it is set aside, the next call
 // makes a new one, and it is closed when its last call has ended.
 //
-// Nothing less will do. A client object that meets an unreachable server looks for it
-// anew at its next call, forgets the connection it had without closing it, and if it
-// finds none ends the goroutine that all its calls talk to: those then wait for ever.
+// Nothing less will do. After such a failure the client object looks for the server
+// anew at the next call that starts: it then forgets the connection it had without
+// closing it, and if it finds no server it ends the goroutine that all its calls talk
+// to, and those wait for ever. So no call may start once a failure has been told to
+// the client object: see unreachable.
 type link struct {
 	client *client.Client
+	// starting counts the calls that hold the link and may not have their connection
+	// from the client object yet.
+	starting sync.WaitGroup
 
 	// Under links.mu.
-	calls   int
+	uses    int
 	aside   bool
-	drained chan struct{} // closed when set aside and without calls
+	drained chan struct{} // closed when set aside and without uses
+}
+
+// use is one call on a link. It is released when the call has ended.
+type use struct {
+	*link
+	links *links
+	begun sync.Once
+}
+
+// context is ctx in a form that tells when the client object has given the call its
+// connection: the first it does after that is to ask for the context's deadline.
+func (u *use) context(ctx context.Context) context.Context { return starting{ctx, u} }
+
+type starting struct {
+	context.Context
+	use *use
+}
+
+func (s starting) Deadline() (time.Time, bool) {
+	s.use.started()
+	return s.Context.Deadline()
+}
+
+func (u *use) started() { u.begun.Do(u.starting.Done) }
+
+func (u *use) release() {
+	u.started() // if the client never got that far
+	u.links.mu.Lock()
+	defer u.links.mu.Unlock()
+	u.uses--
+	if u.aside && u.uses == 0 {
+		close(u.drained)
+	}
 }
 
 // links keeps the link in use.
@@ -54,9 +94,9 @@ func newLinks(config client.Configuration, grace time.Duration) *links {
 	return &links{config: config, grace: grace}
 }
 
-// acquire returns the link in use, or connects. Errors: ctx's, ErrClosed,
-// ErrUnavailable. Whoever gets a link releases it.
-func (c *links) acquire(ctx context.Context) (*link, error) {
+// acquire lets the caller make one call on the link in use, or on a new one. Errors:
+// ctx's, ErrClosed, ErrUnavailable.
+func (c *links) acquire(ctx context.Context) (*use, error) {
 	for {
 		c.mu.Lock()
 		if c.closed {
@@ -64,9 +104,10 @@ func (c *links) acquire(ctx context.Context) (*link, error) {
 			return nil, eventstore.ErrClosed
 		}
 		if l := c.current; l != nil {
-			l.calls++
+			l.uses++
+			l.starting.Add(1)
 			c.mu.Unlock()
-			return l, nil
+			return &use{link: l, links: c}, nil
 		}
 		d := c.dialing
 		if d == nil {
@@ -90,7 +131,7 @@ func (c *links) acquire(ctx context.Context) (*link, error) {
 // server, cannot be cancelled, and fails every other that waits for it.
 func (c *links) dial(d *dialing) {
 	defer close(d.done)
-	l, err := connect(c.config)
+	l, err := c.connect()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dialing = nil
@@ -105,7 +146,13 @@ func (c *links) dial(d *dialing) {
 	}
 }
 
-func connect(config client.Configuration) (*link, error) {
+func (c *links) connect() (*link, error) {
+	l := &link{drained: make(chan struct{})}
+	config := c.config
+	config.Logger = func(level client.LogLevel, format string, args ...any) {
+		c.config.Logger(level, format, args...)
+		c.listen(l, level, args)
+	}
 	made, err := client.NewClient(&config)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", eventstore.ErrUnavailable, err)
@@ -118,31 +165,43 @@ func connect(config client.Configuration) (*link, error) {
 		_ = made.Close()
 		return nil, fmt.Errorf("%w: %v", eventstore.ErrUnavailable, err)
 	}
-	return &link{client: made, drained: make(chan struct{})}, nil
+	l.client = made
+	return l, nil
+}
+
+// listen overhears the client: a call that fails logs its error, and nothing beside
+// it, before it tells the client object. That is the one moment at which other calls
+// can still be kept from starting.
+func (c *links) listen(l *link, level client.LogLevel, args []any) {
+	if level != client.LogError || len(args) != 1 {
+		return // not of a call, but of the goroutine that gives calls their connection
+	}
+	if err, ok := args[0].(error); ok && status.Code(err) == codes.Unavailable {
+		c.unreachable(l)
+	}
+}
+
+// unreachable sets l aside and waits for the calls that are just starting on it. They
+// get there at once: the client object still holds its connection.
+func (c *links) unreachable(l *link) {
+	c.fail(l)
+	l.starting.Wait()
 }
 
 func olderThan(v client.ServerVersion, major, minor int) bool {
 	return v.Major < major || v.Major == major && v.Minor < minor
 }
 
-func (c *links) release(l *link) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	l.calls--
-	if l.aside && l.calls == 0 {
-		close(l.drained)
-	}
-}
-
-// fail sets l aside. Its caller still holds it.
+// fail sets l aside.
 func (c *links) fail(l *link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.retire(l, c.grace)
 }
 
-// retire closes l once its calls have ended, or after grace. Closing under a call is
-// the only way to free one that hangs, see link; the call then panics, see guarded.
+// retire closes l once its uses have ended, or after grace: reads and subscriptions may
+// go on for long on a connection that no one else wants. A call that is closed under
+// while it talks to the client object panics, see guarded.
 func (c *links) retire(l *link, grace time.Duration) {
 	if l.aside {
 		return
@@ -151,7 +210,7 @@ func (c *links) retire(l *link, grace time.Duration) {
 	if c.current == l {
 		c.current = nil
 	}
-	if l.calls == 0 {
+	if l.uses == 0 {
 		close(l.drained)
 	}
 	c.retiring.Add(1)

@@ -96,25 +96,6 @@ func streamFrom(stream eventstore.StreamName, direction client.Direction, from c
 	}
 }
 
-// read connects if need be and reads; each use of the sequence is a read of its own.
-func (s *Store) read(ctx context.Context, start opening) iter.Seq2[eventstore.Record, error] {
-	return func(yield func(eventstore.Record, error) bool) {
-		if err := s.usable(ctx); err != nil {
-			yield(eventstore.Record{}, err)
-			return
-		}
-		connecting, cancel := context.WithTimeout(ctx, s.timeout)
-		l, err := s.links.acquire(connecting)
-		cancel()
-		if err != nil {
-			yield(eventstore.Record{}, s.notConnected(ctx, err))
-			return
-		}
-		defer s.links.release(l)
-		s.on(ctx, l, start)(yield)
-	}
-}
-
 func (s *Store) usable(ctx context.Context) error {
 	if s.open.Err() != nil {
 		return eventstore.ErrClosed
@@ -125,54 +106,70 @@ func (s *Store) usable(ctx context.Context) error {
 // errSilent is a server that keeps a reader waiting for longer than the call timeout.
 var errSilent = errors.New("the server did not answer in time")
 
-// on reads on a link that the caller holds.
-func (s *Store) on(ctx context.Context, l *link, start opening) iter.Seq2[eventstore.Record, error] {
+// read reads from the server; each use of the sequence is a read of its own.
+func (s *Store) read(ctx context.Context, start opening) iter.Seq2[eventstore.Record, error] {
 	return func(yield func(eventstore.Record, error) bool) {
-		call, cancel := context.WithCancel(ctx)
-		defer cancel()
-		defer context.AfterFunc(s.open, cancel)()
-		// The caller may take its time with a record, the server not.
-		var silent atomic.Bool
-		patience := time.AfterFunc(s.timeout, func() { silent.Store(true); cancel() })
-		defer patience.Stop()
-		fail := func(err error) {
-			if silent.Load() && s.usable(ctx) == nil {
-				err = fmt.Errorf("%w: %v", eventstore.ErrUnavailable, errSilent)
-			}
-			yield(eventstore.Record{}, s.readFailure(ctx, l, err))
+		if err := s.usable(ctx); err != nil {
+			yield(eventstore.Record{}, err)
+			return
 		}
+		connecting, connected := context.WithTimeout(ctx, s.timeout)
+		u, err := s.links.acquire(connecting)
+		connected()
+		if err != nil {
+			yield(eventstore.Record{}, s.notConnected(ctx, err))
+			return
+		}
+		defer u.release()
+		s.readOn(ctx, u, start, yield)
+	}
+}
 
-		stream, err := guarded(func() (*client.ReadStream, error) { return start(call, l.client) })
+func (s *Store) readOn(ctx context.Context, u *use, start opening, yield func(eventstore.Record, error) bool) {
+	call, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.open, cancel)()
+	// The caller may take its time with a record, the server not.
+	var silent atomic.Bool
+	patience := time.AfterFunc(s.timeout, func() { silent.Store(true); cancel() })
+	defer patience.Stop()
+	fail := func(err error) {
+		if silent.Load() && s.usable(ctx) == nil {
+			err = fmt.Errorf("%w: %v", eventstore.ErrUnavailable, errSilent)
+		}
+		yield(eventstore.Record{}, s.readFailure(ctx, u, err))
+	}
+
+	stream, err := guarded(func() (*client.ReadStream, error) { return start(u.context(call), u.client) })
+	if err != nil {
+		fail(err)
+		return
+	}
+	defer stream.Close()
+	receive := stream.Recv
+	for {
+		resolved, err := guarded(receive)
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		patience.Stop()
 		if err != nil {
 			fail(err)
 			return
 		}
-		defer stream.Close()
-		receive := stream.Recv
-		for {
-			resolved, err := guarded(receive)
-			if errors.Is(err, io.EOF) {
-				return
-			}
-			patience.Stop()
-			if err != nil {
-				fail(err)
-				return
-			}
-			record, err := toRecord(resolved)
-			if err != nil {
-				fail(err)
-				return
-			}
-			if !yield(record, nil) {
-				return
-			}
-			if err := s.usable(ctx); err != nil {
-				// What is in flight would still come, and the caller no longer wants it.
-				yield(eventstore.Record{}, err)
-				return
-			}
-			patience.Reset(s.timeout)
+		record, err := toRecord(resolved)
+		if err != nil {
+			fail(err)
+			return
 		}
+		if !yield(record, nil) {
+			return
+		}
+		if err := s.usable(ctx); err != nil {
+			// What is in flight would still come, and the caller no longer wants it.
+			yield(eventstore.Record{}, err)
+			return
+		}
+		patience.Reset(s.timeout)
 	}
 }

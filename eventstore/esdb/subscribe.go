@@ -32,12 +32,12 @@ func (s *Store) Subscribe(ctx context.Context, after eventstore.Position, filter
 	// The context of the call is that of the whole subscription, so opening it is timed
 	// beside it.
 	patience := time.AfterFunc(s.timeout, cancel)
-	l, err := s.links.acquire(call)
+	u, err := s.links.acquire(call)
 	if err != nil {
 		return give(s.notOpened(ctx, err))
 	}
 	inner, err := guarded(func() (*client.Subscription, error) {
-		return l.client.SubscribeToAll(call, client.SubscribeToAllOptions{
+		return u.client.SubscribeToAll(u.context(call), client.SubscribeToAllOptions{
 			From:               allPosition(after),
 			Filter:             serverFilter(filter),
 			MaxSearchWindow:    checkpointEvery,
@@ -49,12 +49,12 @@ func (s *Store) Subscribe(ctx context.Context, after eventstore.Position, filter
 		err = errSilent
 	}
 	if err != nil {
-		err = s.readFailure(ctx, l, err)
-		s.links.release(l)
+		err = s.readFailure(ctx, u, err)
+		u.release()
 		return give(err)
 	}
 	sub := &subscription{
-		store: s, ctx: ctx, call: call, link: l, inner: inner, filter: filter,
+		store: s, ctx: ctx, call: call, use: u, inner: inner, filter: filter,
 		end:      func() { unhook(); cancel() },
 		position: after,
 		filled:   make(chan struct{}, 1),
@@ -94,7 +94,7 @@ type subscription struct {
 	store  *Store
 	ctx    context.Context // of the caller of Subscribe
 	call   context.Context // of the client's call: over with ctx, Close, or the store
-	link   *link
+	use    *use
 	inner  *client.Subscription
 	filter eventstore.Filter
 	end    func() // ends the call
@@ -185,7 +185,7 @@ func (s *subscription) Close() error {
 // collect receives until the subscription ends.
 func (s *subscription) collect() {
 	defer close(s.over)
-	defer s.store.links.release(s.link)
+	defer s.use.release()
 	defer s.end()
 	defer func() { _ = s.inner.Close() }()
 	for {
@@ -261,7 +261,7 @@ func (s *subscription) tell(change func()) {
 // before is still handed out.
 func (s *subscription) fail(err error) {
 	if broken(err) {
-		s.store.links.fail(s.link)
+		s.store.links.fail(s.use.link)
 	}
 	if !errors.Is(err, eventstore.ErrUnavailable) {
 		err = fmt.Errorf("%w: subscription dropped: %v", eventstore.ErrUnavailable, err)

@@ -126,7 +126,10 @@ func cutCredentials(authority string) (hosts string, found bool) {
 // checkHosts refuses ports that the client would cut down to 16 bits.
 func checkHosts(authority string) error {
 	hosts, _ := cutCredentials(authority)
-	hosts = strings.TrimSuffix(hosts, "/")
+	hosts, path, _ := strings.Cut(hosts, "/")
+	if path != "" {
+		return fmt.Errorf("esdb: event store URL has a path %q, want none", path)
+	}
 	for _, host := range strings.Split(hosts, ",") {
 		name, port, hasPort := strings.Cut(host, ":")
 		if name == "" {

@@ -1,0 +1,202 @@
+package esdbserver_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"daybook/eventstore"
+	"daybook/eventstore/embedded"
+	"daybook/eventstore/esdbserver"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const patience = 30 * time.Second
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func openLedger(t testing.TB) eventstore.Store {
+	t.Helper()
+	s, err := embedded.Open("ledger", embedded.Options{FS: vfs.NewMem(), Logger: quiet(), CacheBytes: 8 << 20, MemTableBytes: 4 << 20})
+	if err != nil {
+		t.Fatalf("open a ledger: %v", err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// start serves store until the test ends and returns a bare connection to it.
+func start(t testing.TB, store eventstore.Store, options esdbserver.Options) (*esdbserver.Server, *grpc.ClientConn) {
+	t.Helper()
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("listen: %v", err)
+	}
+	options.Logger = quiet()
+	server := esdbserver.New(store, options)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(lis) }()
+	conn, err := grpc.NewClient(lis.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatalf("client: %v", err)
+	}
+	t.Cleanup(func() {
+		_ = conn.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+		if err := <-served; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	return server, conn
+}
+
+func within(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func event(n int) eventstore.Event {
+	var id eventstore.EventID
+	copy(id[:], fmt.Sprintf("event---%08d", n))
+	return eventstore.Event{
+		ID: id, Type: []string{"reservation.held", "restaurant.registered"}[n%2],
+		Data: fmt.Appendf(nil, `{"n":%d}`, n), Metadata: []byte(`{"m":true}`),
+	}
+}
+
+// fill appends count events, one at a time, in turn to streams day-0 and day-1, and
+// returns their records.
+func fill(t testing.TB, store eventstore.Store, count int) []eventstore.Record {
+	t.Helper()
+	ctx := within(t)
+	for n := range count {
+		if _, err := store.Append(ctx, eventstore.StreamName(fmt.Sprintf("day-%d", n/2%2)), eventstore.Any(), event(n)); err != nil {
+			t.Fatalf("append: %v", err)
+		}
+	}
+	var records []eventstore.Record
+	for r, err := range store.ReadAll(ctx, eventstore.Start, eventstore.Filter{}) {
+		if err != nil {
+			t.Fatalf("read: %v", err)
+		}
+		records = append(records, r)
+	}
+	return records
+}
+
+func wantCode(t testing.TB, what string, err error, want codes.Code) {
+	t.Helper()
+	if got := status.Code(err); got != want {
+		t.Errorf("%s: %s (%v), want %s", what, got, err, want)
+	}
+}
+
+func TestGossipNamesALeaderToDial(t *testing.T) {
+	cases := []struct{ advertise, address string }{
+		{"", "127.0.0.1"},
+		{"events.example:2113", "events.example:2113"},
+		{"[::1]:2113", "[::1]:2113"},
+	}
+	for _, c := range cases {
+		server, conn := start(t, openLedger(t), esdbserver.Options{Advertise: c.advertise})
+		info, err := gossip.NewGossipClient(conn).Read(within(t), &shared.Empty{})
+		if err != nil || len(info.GetMembers()) != 1 {
+			t.Fatalf("gossip: %v, %v, want one member", info, err)
+		}
+		want := c.address
+		if c.advertise == "" {
+			want = server.Addr().String()
+		}
+		m := info.GetMembers()[0]
+		if got := fmt.Sprintf("%s:%d", m.GetHttpEndPoint().GetAddress(), m.GetHttpEndPoint().GetPort()); got != want {
+			t.Errorf("advertising %q: leader at %s, want %s", c.advertise, got, want)
+		}
+		if m.GetState() != gossip.MemberInfo_Leader || !m.GetIsAlive() {
+			t.Errorf("the one member is %v", m)
+		}
+	}
+}
+
+func TestUnspokenMethods(t *testing.T) {
+	_, conn := start(t, openLedger(t), esdbserver.Options{})
+	client := streams.NewStreamsClient(conn)
+	_, err := client.Delete(within(t), &streams.DeleteReq{})
+	wantCode(t, "delete", err, codes.Unimplemented)
+	_, err = client.Tombstone(within(t), &streams.TombstoneReq{})
+	wantCode(t, "tombstone", err, codes.Unimplemented)
+	batch, err := client.BatchAppend(within(t))
+	if err == nil {
+		_, err = batch.Recv()
+	}
+	wantCode(t, "batch append", err, codes.Unimplemented)
+}
+
+// brittle panics where a store must not.
+type brittle struct{ eventstore.Store }
+
+func (brittle) Append(context.Context, eventstore.StreamName, eventstore.Expected, ...eventstore.Event) (eventstore.Appended, error) {
+	panic("brittle")
+}
+
+func TestPanicEndsItsCallAlone(t *testing.T) {
+	_, conn := start(t, brittle{openLedger(t)}, esdbserver.Options{})
+	for range 2 {
+		_, err := send(t, conn, options("day-1"), message(event(0)))
+		wantCode(t, "append to a store that panics", err, codes.Internal)
+	}
+	if _, err := gossip.NewGossipClient(conn).Read(within(t), &shared.Empty{}); err != nil {
+		t.Fatalf("gossip after a panic: %v", err)
+	}
+}
+
+// TestShutdownEndsSubscriptions needs no client to leave first.
+func TestShutdownEndsSubscriptions(t *testing.T) {
+	server, conn := start(t, openLedger(t), esdbserver.Options{})
+	read := read(t, conn, subscription(fromStart()))
+	for range 2 { // confirmed and caught up
+		if _, err := read.Recv(); err != nil {
+			t.Fatalf("subscription: %v", err)
+		}
+	}
+	if err := server.Shutdown(within(t)); err != nil {
+		t.Fatalf("shutdown: %v", err)
+	}
+	_, err := read.Recv()
+	wantCode(t, "subscription after shutdown", err, codes.Unavailable)
+	if err := server.Serve(nil); err == nil {
+		t.Fatal("a server served twice")
+	}
+}
+
+func TestSlowSenderIsCutOff(t *testing.T) {
+	_, conn := start(t, openLedger(t), esdbserver.Options{AppendTimeout: 20 * time.Millisecond})
+	stream, err := streams.NewStreamsClient(conn).Append(within(t))
+	if err != nil {
+		t.Fatalf("append: %v", err)
+	}
+	if err := stream.Send(options("day-1")); err != nil {
+		t.Fatalf("send: %v", err)
+	}
+	// Never closing its side, a client would hold a call for ever.
+	err = stream.RecvMsg(&streams.AppendResp{})
+	wantCode(t, "append that is never finished", err, codes.DeadlineExceeded)
+}
