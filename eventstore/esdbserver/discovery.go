@@ -43,10 +43,10 @@ func (featuresService) GetSupportedMethods(context.Context, *shared.Empty) (*ser
 type gossipService struct {
 	gossip.UnimplementedGossipServer
 	server *Server
+	// instance tells one run of a server from the next. Some clients refuse what is no
+	// UUID by the letter.
+	instance eventstore.EventID
 }
-
-// nodeID is the same for every server: a cluster of one has nobody to be told from.
-var nodeID = eventstore.EventID{0: 0xda, 1: 0x7b, 15: 1}
 
 func (g *gossipService) Read(ctx context.Context, _ *shared.Empty) (*gossip.ClusterInfo, error) {
 	address, err := g.server.dialable(ctx)
@@ -54,7 +54,7 @@ func (g *gossipService) Read(ctx context.Context, _ *shared.Empty) (*gossip.Clus
 		return nil, err
 	}
 	return &gossip.ClusterInfo{Members: []*gossip.MemberInfo{{
-		InstanceId:   structuredID(nodeID),
+		InstanceId:   structuredID(g.instance),
 		TimeStamp:    ticks(time.Now()),
 		State:        gossip.MemberInfo_Leader,
 		IsAlive:      true,

@@ -34,6 +34,7 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"github.com/google/uuid"
 	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -128,7 +129,7 @@ func New(store eventstore.Store, options Options) *Server {
 	}
 	s.grpc = grpc.NewServer(grpcOptions...)
 	streams.RegisterStreamsServer(s.grpc, &streamsService{server: s})
-	gossip.RegisterGossipServer(s.grpc, &gossipService{server: s})
+	gossip.RegisterGossipServer(s.grpc, &gossipService{server: s, instance: eventstore.EventID(uuid.New())})
 	serverfeatures.RegisterServerFeaturesServer(s.grpc, featuresService{})
 	return s
 }

@@ -2,6 +2,7 @@ package esdbserver_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/uuid"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -129,6 +131,12 @@ func TestGossipNamesALeaderToDial(t *testing.T) {
 		m := info.GetMembers()[0]
 		if got := fmt.Sprintf("%s:%d", m.GetHttpEndPoint().GetAddress(), m.GetHttpEndPoint().GetPort()); got != want {
 			t.Errorf("advertising %q: leader at %s, want %s", c.advertise, got, want)
+		}
+		var id uuid.UUID
+		binary.BigEndian.PutUint64(id[:8], uint64(m.GetInstanceId().GetStructured().GetMostSignificantBits()))
+		binary.BigEndian.PutUint64(id[8:], uint64(m.GetInstanceId().GetStructured().GetLeastSignificantBits()))
+		if id.Version() != 4 || id.Variant() != uuid.RFC4122 {
+			t.Errorf("instance %s is no UUID that every client takes", id)
 		}
 		if m.GetState() != gossip.MemberInfo_Leader || !m.GetIsAlive() {
 			t.Errorf("the one member is %v", m)
