@@ -129,6 +129,41 @@ func offsetMinutes(at domain.Instant, loc *time.Location) string {
 	return strings.TrimSuffix(at.Time().In(loc).Format("-0700")[3:], "00")
 }
 
+// A day that turns within the hour that comes twice turns once, when that time comes
+// first: what the evening would have had after that is the next date's.
+func TestTheDayTurnsInTheRepeatedHour(t *testing.T) {
+	s := open(t, "Europe/Berlin", 150,
+		Shift{Days: EveryDay, Name: "late", Opens: 23*60 + 30, LastSeating: 120, Closes: 150, SlotMinutes: 30},
+		Shift{Days: EveryDay, Name: "early", Opens: 150, LastSeating: 180, Closes: 240, SlotMinutes: 30})
+	turn := instant(t, "2026-10-25T02:30:00+02:00")
+	var late, early []restaurantday.Slot
+	for _, slot := range planOf(t, s, "2026-10-24").Slots {
+		if slot.Shift == "late" {
+			late = append(late, slot)
+		}
+	}
+	for _, slot := range planOf(t, s, "2026-10-25").Slots {
+		if slot.Shift == "early" {
+			early = append(early, slot)
+		}
+	}
+	closes := instant(t, "2026-10-25T04:00:00+01:00")
+	want := []restaurantday.Slot{
+		{Time: "23:30", StartsAt: turn - 3*3_600_000, Closes: turn, Shift: "late"},
+		{Time: "00:00", StartsAt: turn - 150*60_000, Closes: turn, Shift: "late"},
+		{Time: "00:30", StartsAt: turn - 2*3_600_000, Closes: turn, Shift: "late"},
+		{Time: "01:00", StartsAt: turn - 90*60_000, Closes: turn, Shift: "late"},
+		{Time: "01:30", StartsAt: turn - 3_600_000, Closes: turn, Shift: "late"},
+		{Time: "02:00", StartsAt: turn - 30*60_000, Closes: turn, Shift: "late"},
+		{Time: "02:30", StartsAt: turn, Closes: closes, Shift: "early"},
+		{Time: "02:30", StartsAt: turn + 3_600_000, Closes: closes, Shift: "early"},
+		{Time: "03:00", StartsAt: turn + 90*60_000, Closes: closes, Shift: "early"},
+	}
+	if got := append(late, early...); !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+}
+
 // Whatever the zone, the date and the hours: slots rise, none twice, each within its
 // service date and before its closing, which is within it too.
 func TestSlotsStayInTheirServiceDate(t *testing.T) {

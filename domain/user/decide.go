@@ -130,7 +130,7 @@ func (s State) recordLogin(c RecordLogin) ([]Event, error) {
 		return nil, domain.Reject(domain.CodeBadCredentials, "the e-mail address or the password is wrong")
 	}
 	at := max(c.Now, s.ChangedAt)
-	if s.LastLogin != 0 && at < s.LastLogin.Add(LoginResolution) {
+	if at < s.LastLogin.Add(LoginResolution) {
 		return nil, nil
 	}
 	return []Event{LoggedIn{Stamp: domain.Stamp{At: at}}}, nil

@@ -40,6 +40,10 @@ func TestRegister(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, []Event{registered()}) {
 		t.Fatalf("got %+v, %v", got, err)
 	}
+	c := register()
+	if _, err := d.Decide(d.Initial(), c); err != nil || !reflect.DeepEqual(c, register()) {
+		t.Errorf("the command became %+v, %v", c, err)
+	}
 	want := State{
 		ID: ada, Email: "ada@example.com", EmailHash: "5f2c", FirstName: "Ada", LastName: "Lovelace", Phone: "+442079460000",
 		PasswordHash: "$argon2id$…", Consents: []Consent{"marketing", "news"}, RegisteredAt: now, ChangedAt: now,
