@@ -64,7 +64,7 @@ func (s Shift) slots(date domain.ServiceDate, boundary int, loc *time.Location) 
 	// Where 01:00 and 01:30 come twice, so do their parties: the shift closes when clocks
 	// show its closing time after the last of them. That is the last one here, though those
 	// before it may not stand in order.
-	end := min(closing(date, closes, slots[len(slots)-1].StartsAt, loc), service.To)
+	end := closing(date, closes, slots[len(slots)-1].StartsAt, loc)
 	for i := range slots {
 		slots[i].Closes = end
 	}
