@@ -42,10 +42,10 @@ func (w *writes) reservations(api *httpapi.API) {
 		DefaultStatus: http.StatusCreated, Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable},
 	}
 	httpapi.Handle(api, reserve, func(ctx context.Context, in *struct {
-		keyed
+		Keyed
 		Body reserveBody
 	}) (*answer[httpapi.Reservation], error) {
-		c, err := caller(ctx, &reserve, in.keyed, in.Body)
+		c, err := caller(ctx, &reserve, in.Keyed, in.Body)
 		if err != nil {
 			return nil, err
 		}
@@ -61,10 +61,10 @@ func (w *writes) reservations(api *httpapi.API) {
 		Security: httpapi.LoggedIn, Summary: "Confirm a hold", Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable},
 	}
 	httpapi.Handle(api, confirm, func(ctx context.Context, in *struct {
-		keyed
+		Keyed
 		ID string `path:"id"`
 	}) (*answer[httpapi.Reservation], error) {
-		c, id, err := addressed(ctx, &confirm, in.keyed, in.ID, nil)
+		c, id, err := addressed(ctx, &confirm, in.Keyed, in.ID, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +76,7 @@ func (w *writes) reservations(api *httpapi.API) {
 		Security: httpapi.LoggedIn, Summary: "Cancel a reservation", Errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable},
 	}
 	httpapi.Handle(api, cancel, func(ctx context.Context, in *struct {
-		keyed
+		Keyed
 		ID   string `path:"id"`
 		Body *cancelBody
 	}) (*answer[httpapi.Reservation], error) {
@@ -84,7 +84,7 @@ func (w *writes) reservations(api *httpapi.API) {
 		if in.Body != nil {
 			body = *in.Body
 		}
-		c, id, err := addressed(ctx, &cancel, in.keyed, in.ID, body)
+		c, id, err := addressed(ctx, &cancel, in.Keyed, in.ID, body)
 		if err != nil {
 			return nil, err
 		}
@@ -136,7 +136,7 @@ func (b reserveBody) command() (h commands.HoldTable, err error) {
 }
 
 // addressed makes the caller of a request about one reservation.
-func addressed(ctx context.Context, op *huma.Operation, k keyed, id string, body any) (commands.Caller, domain.ReservationID, error) {
+func addressed(ctx context.Context, op *huma.Operation, k Keyed, id string, body any) (commands.Caller, domain.ReservationID, error) {
 	c, err := caller(ctx, op, k, body)
 	if err != nil {
 		return c, "", err

@@ -73,9 +73,9 @@ type tableIDBody struct {
 	TableID string `json:"tableId"`
 }
 
-// about is a request that addresses one restaurant.
-type about struct {
-	keyed
+// About is a request that addresses one restaurant.
+type About struct {
+	Keyed
 	ID string `path:"id"`
 }
 
@@ -90,10 +90,10 @@ func (w *writes) restaurants(api *httpapi.API) {
 
 	create := op("register-restaurant", http.MethodPost, "", "Register a restaurant, whose owner you become", http.StatusCreated)
 	httpapi.Handle(api, create, func(ctx context.Context, in *struct {
-		keyed
+		Keyed
 		Body profileBody
 	}) (*answer[restaurantIDBody], error) {
-		c, err := caller(ctx, &create, in.keyed, in.Body)
+		c, err := caller(ctx, &create, in.Keyed, in.Body)
 		if err != nil {
 			return nil, err
 		}
@@ -106,7 +106,7 @@ func (w *writes) restaurants(api *httpapi.API) {
 
 	change := op("change-restaurant", http.MethodPatch, "/{id}", "Change the profile", http.StatusOK)
 	httpapi.Handle(api, change, func(ctx context.Context, in *struct {
-		about
+		About
 		Body changeProfileBody
 	}) (*answer[httpapi.Restaurant], error) {
 		c, id, err := in.address(ctx, &change, in.Body)
@@ -118,7 +118,7 @@ func (w *writes) restaurants(api *httpapi.API) {
 
 	hours := op("set-hours", http.MethodPut, "/{id}/hours", "Set the weekly shifts", http.StatusOK)
 	httpapi.Handle(api, hours, func(ctx context.Context, in *struct {
-		about
+		About
 		Body hoursBody
 	}) (*answer[httpapi.Restaurant], error) {
 		c, id, err := in.address(ctx, &hours, in.Body)
@@ -134,7 +134,7 @@ func (w *writes) restaurants(api *httpapi.API) {
 
 	policy := op("set-policy", http.MethodPut, "/{id}/policy", "Set the booking policy", http.StatusOK)
 	httpapi.Handle(api, policy, func(ctx context.Context, in *struct {
-		about
+		About
 		Body httpapi.Policy
 	}) (*answer[httpapi.Restaurant], error) {
 		c, id, err := in.address(ctx, &policy, in.Body)
@@ -145,7 +145,7 @@ func (w *writes) restaurants(api *httpapi.API) {
 	})
 
 	publish := op("publish-restaurant", http.MethodPost, "/{id}/publish", "Open for booking", http.StatusOK)
-	httpapi.Handle(api, publish, func(ctx context.Context, in *about) (*answer[httpapi.Restaurant], error) {
+	httpapi.Handle(api, publish, func(ctx context.Context, in *About) (*answer[httpapi.Restaurant], error) {
 		c, id, err := in.address(ctx, &publish, nil)
 		if err != nil {
 			return nil, err
@@ -155,7 +155,7 @@ func (w *writes) restaurants(api *httpapi.API) {
 
 	addTable := op("add-table", http.MethodPost, "/{id}/tables", "Put a table on the floor", http.StatusCreated)
 	httpapi.Handle(api, addTable, func(ctx context.Context, in *struct {
-		about
+		About
 		Body tableBody
 	}) (*answer[tableIDBody], error) {
 		c, id, err := in.address(ctx, &addTable, in.Body)
@@ -171,13 +171,13 @@ func (w *writes) restaurants(api *httpapi.API) {
 		return &answer[tableIDBody]{wrote(r.Position, r.Replayed), tableIDBody{string(table)}}, nil
 	})
 
-	type oneTable struct {
-		about
+	type OneTable struct {
+		About
 		TableID string `path:"tableId"`
 	}
 	changeTable := op("change-table", http.MethodPatch, "/{id}/tables/{tableId}", "Change a table", http.StatusOK)
 	httpapi.Handle(api, changeTable, func(ctx context.Context, in *struct {
-		oneTable
+		OneTable
 		Body changeTableBody
 	}) (*answer[httpapi.Restaurant], error) {
 		c, id, table, err := in.addressTable(ctx, &changeTable, in.TableID, in.Body)
@@ -188,7 +188,7 @@ func (w *writes) restaurants(api *httpapi.API) {
 	})
 
 	removeTable := op("remove-table", http.MethodDelete, "/{id}/tables/{tableId}", "Take a table off the floor", http.StatusOK)
-	httpapi.Handle(api, removeTable, func(ctx context.Context, in *oneTable) (*answer[httpapi.Restaurant], error) {
+	httpapi.Handle(api, removeTable, func(ctx context.Context, in *OneTable) (*answer[httpapi.Restaurant], error) {
 		c, id, table, err := in.addressTable(ctx, &removeTable, in.TableID, nil)
 		if err != nil {
 			return nil, err
@@ -197,8 +197,8 @@ func (w *writes) restaurants(api *httpapi.API) {
 	})
 }
 
-func (a *about) address(ctx context.Context, op *huma.Operation, body any) (commands.Caller, domain.RestaurantID, error) {
-	c, err := caller(ctx, op, a.keyed, body)
+func (a *About) address(ctx context.Context, op *huma.Operation, body any) (commands.Caller, domain.RestaurantID, error) {
+	c, err := caller(ctx, op, a.Keyed, body)
 	if err != nil {
 		return c, "", err
 	}
@@ -210,7 +210,7 @@ func (a *about) address(ctx context.Context, op *huma.Operation, body any) (comm
 }
 
 // addressTable addresses a table; which one is part of what a repeat must equal.
-func (a *about) addressTable(
+func (a *About) addressTable(
 	ctx context.Context, op *huma.Operation, table string, body any,
 ) (commands.Caller, domain.RestaurantID, domain.TableID, error) {
 	c, id, err := a.address(ctx, op, []any{table, body})

@@ -37,12 +37,12 @@ func (w *writes) users(api *httpapi.API) {
 		Summary: "Make an account", DefaultStatus: http.StatusCreated, Errors: []int{http.StatusConflict},
 	}
 	httpapi.Handle(api, register, func(ctx context.Context, in *struct {
-		keyed
+		Keyed
 		Body registerBody
 	}) (*answer[tokensBody], error) {
 		public := in.Body
 		public.Password = "" // checked against the account by the command, and kept nowhere
-		c, err := caller(ctx, &register, in.keyed, public)
+		c, err := caller(ctx, &register, in.Keyed, public)
 		if err != nil {
 			return nil, err
 		}

@@ -39,19 +39,19 @@ func Register(api *httpapi.API, app commands.UseCases, tokens Tokens) {
 	w.reservations(api)
 }
 
-// keyed is a request that is recognised when it comes again.
-type keyed struct {
+// Keyed is a request that is recognised when it comes again.
+type Keyed struct {
 	Key string `header:"Idempotency-Key" maxLength:"255" doc:"required: the same key and body get the same answer, however often they are sent"`
 }
 
-// written is what an answer to a write carries beside its body.
-type written struct {
-	Position uint64 `header:"Ledger-Position" doc:"send it as Min-Ledger-Position to read what was written"`
+// Written is what an answer to a write carries beside its body.
+type Written struct {
+	Position uint64 `header:"Ledger-Position" doc:"send it as Min-Ledger-Position to read what was Written"`
 	Replay   string `header:"Idempotent-Replay" doc:"true where this is the first answer again"`
 }
 
-func wrote(at eventstore.Position, replayed bool) written {
-	w := written{Position: uint64(at)}
+func wrote(at eventstore.Position, replayed bool) Written {
+	w := Written{Position: uint64(at)}
 	if replayed {
 		w.Replay = "true"
 	}
@@ -60,12 +60,12 @@ func wrote(at eventstore.Position, replayed bool) written {
 
 // answer is a write's whole answer.
 type answer[B any] struct {
-	written
+	Written
 	Body B
 }
 
 // caller makes the caller of a request. body is what a repeat must equal; a nil body is none.
-func caller(ctx context.Context, op *huma.Operation, k keyed, body any) (commands.Caller, error) {
+func caller(ctx context.Context, op *huma.Operation, k Keyed, body any) (commands.Caller, error) {
 	if k.Key == "" {
 		return commands.Caller{}, problem.New(problem.KeyMissing,
 			"send an Idempotency-Key header of your own making, such as a UUID; send the same one again if no answer comes")

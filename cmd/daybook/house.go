@@ -1,0 +1,272 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"daybook/commands"
+	"daybook/domain"
+	"daybook/domain/restaurantday"
+	"daybook/eventstore"
+	"daybook/eventstore/codec"
+	"daybook/internal/httpapi"
+	"daybook/internal/passwords"
+	"daybook/internal/telemetry"
+	"daybook/internal/tokens"
+	"daybook/processes"
+	"daybook/projections"
+	"daybook/projections/availability"
+	"daybook/projections/book"
+	"daybook/readapi"
+	"daybook/writeapi"
+)
+
+// houseConfig is what a house is opened with.
+type houseConfig struct {
+	engineFlags
+	Listen string // host:port; port 0 for any
+	// For tests: a clock of its own, another rule for days, a store around the store.
+	clock func() time.Time
+	day   *domain.Decider[restaurantday.State, restaurantday.Command, restaurantday.Event]
+	wrap  func(eventstore.Store) eventstore.Store
+}
+
+// house is everything wired together: open, start, wait until it is ready, close.
+type house struct {
+	cfg     houseConfig
+	engines *engines
+	app     *commands.App
+	codec   *codec.Codec
+	signer  *tokens.Signer
+	views   *views
+	runner  *projections.Runner
+	expiry  *processes.HoldExpiry
+	metrics *telemetry.Metrics
+	server  *http.Server
+	addr    net.Addr
+
+	running *errgroup.Group
+	stop    context.CancelFunc
+}
+
+// openHouse opens the engines and wires the rooms; nothing runs yet.
+func openHouse(ctx context.Context, cfg houseConfig) (h *house, err error) {
+	if cfg.clock == nil {
+		cfg.clock = time.Now
+	}
+	h = &house{cfg: cfg, metrics: telemetry.New(version)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.close())
+		}
+	}()
+	if h.engines, err = openEngines(ctx, cfg.engineFlags, cfg.clock); err != nil {
+		return h, err
+	}
+	if cfg.wrap != nil {
+		h.engines.store = cfg.wrap(h.engines.store)
+	}
+	h.codec = codec.New(h.engines.keys)
+	var keys [3][]byte
+	for i, name := range []string{"request-bodies", "e-mail-addresses", "access-tokens"} {
+		if keys[i], err = h.engines.secret(ctx, name); err != nil {
+			return h, err
+		}
+	}
+	if h.signer, err = tokens.NewSigner(keys[2], cfg.clock); err != nil {
+		return h, err
+	}
+	h.app, err = commands.New(commands.Config{
+		Store: h.engines.store, Codec: h.codec, Passwords: passwords.New(), BodyKey: keys[0], EmailKey: keys[1],
+		Clock: cfg.clock, Day: cfg.day,
+	})
+	if err != nil {
+		return h, err
+	}
+	if h.views, err = openViews(ctx, h.engines, h.codec, cfg.engineFlags, cfg.clock); err != nil {
+		return h, err
+	}
+	if h.runner, err = projections.NewRunner(h.engines.store, projections.Options{}, h.views.all()...); err != nil {
+		return h, err
+	}
+	h.expiry, err = processes.NewHoldExpiry(processes.HoldExpiryConfig{
+		Store: h.engines.store, Codec: h.codec, Checkpoints: h.engines.database.Checkpoints(),
+		Record: h.app.RecordLapses, Clock: cfg.clock,
+	})
+	if err != nil {
+		return h, err
+	}
+	h.running, h.stop = &errgroup.Group{}, func() {}
+	return h, nil
+}
+
+// startViews feeds the views.
+func (h *house) startViews(context.Context) error {
+	ctx, stop := context.WithCancel(context.Background())
+	h.stop = stop
+	h.running.Go(func() error { return h.runner.Run(ctx) })
+	return nil
+}
+
+// waitForViews waits until every view has read what is in the ledger now.
+func (h *house) waitForViews(ctx context.Context) error {
+	head, err := h.engines.store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	for _, v := range h.views.all() {
+		if err := h.runner.Wait(ctx, v.Name(), head); err != nil {
+			return fmt.Errorf("view %s: %w", v.Name(), err)
+		}
+	}
+	return nil
+}
+
+// start serves; when it returns, requests are taken.
+func (h *house) start(ctx context.Context) error {
+	if err := h.startViews(ctx); err != nil {
+		return err
+	}
+	run, stop := context.WithCancel(context.Background())
+	stopViews := h.stop
+	h.stop = func() { stop(); stopViews() }
+	h.running.Go(func() error { return h.runExpiry(run) })
+
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", h.cfg.Listen)
+	if err != nil {
+		return err
+	}
+	h.addr = listener.Addr()
+	h.server = &http.Server{
+		Handler: h.routes(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+	}
+	h.running.Go(func() error {
+		if err := h.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	return nil
+}
+
+// runExpiry keeps the hold expiry running; it ends only where its checkpoint cannot be read.
+func (h *house) runExpiry(ctx context.Context) error {
+	for {
+		err := h.expiry.Run(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		slog.Warn("hold expiry begins again", "error", err)
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (h *house) routes() http.Handler {
+	api := httpapi.New(httpapi.Config{Users: h.signer.User, Version: version, Observe: h.metrics.Request})
+	writeapi.Register(api, h.app, h.signer)
+	readapi.Register(api, readapi.Views{
+		Book: h.views.book, Availability: h.views.availability, Reporting: h.engines.database,
+		Wait: h.runner.Wait, Head: h.engines.store.Head, OpenDay: h.app.OpenDay, Clock: h.cfg.clock,
+	})
+	readapi.RegisterHouse(api, readapi.House{
+		Metrics: h.metrics.Handler(), Checks: h.checks(), Status: h.runner.Status,
+	})
+	h.observe()
+	return api.Engine
+}
+
+// checks is what must be in order for requests to be taken.
+func (h *house) checks() map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"ledger": func(ctx context.Context) error {
+			_, err := h.engines.store.Head(ctx)
+			return err
+		},
+		"reporting": h.engines.database.Ping,
+	}
+}
+
+// observe shows the views' progress, and the embedded ledger's work, in the metrics.
+func (h *house) observe() {
+	for i, s := range h.runner.Status() {
+		labels := map[string]string{"view": s.Name}
+		h.metrics.Gauge("daybook_view_position", "The ledger position a view has reached.", labels,
+			func() float64 { return float64(h.runner.Status()[i].Position) })
+		h.metrics.Gauge("daybook_view_parked", "Records a view left out because they cannot be applied.", labels,
+			func() float64 { return float64(h.runner.Status()[i].Parked) })
+		h.metrics.Gauge("daybook_view_lag_seconds", "How old the last record was when a view that catches up applied it.", labels,
+			func() float64 { return h.runner.Status()[i].LagHint.Seconds() })
+	}
+	h.metrics.Gauge("daybook_holds_pending", "Holds that wait for their confirmation.", nil,
+		func() float64 { return float64(h.expiry.Waiting()) })
+	if e := h.engines.embedded; e != nil {
+		h.metrics.Counter("daybook_ledger_events_total", "Events appended since the start.", func() float64 { return float64(e.Stats().Events) })
+		h.metrics.Counter("daybook_ledger_appends_total", "Appends since the start.", func() float64 { return float64(e.Stats().Appends) })
+		h.metrics.Counter("daybook_ledger_syncs_total", "Syncs since the start; many appends share one.", func() float64 { return float64(e.Stats().Syncs) })
+		h.metrics.Counter("daybook_ledger_conflicts_total", "Appends refused since the start because somebody was first.", func() float64 { return float64(e.Stats().Conflicts) })
+		h.metrics.Gauge("daybook_ledger_position", "The position of the last event.", nil, func() float64 { return float64(e.Stats().Head) })
+		h.metrics.Gauge("daybook_ledger_disk_bytes", "What the ledger takes on disk.", nil, func() float64 { return float64(e.Stats().DiskBytes) })
+	}
+}
+
+const stopTimeout = 20 * time.Second
+
+// close stops in the order in which things depend on each other: requests end, then what
+// they left to write down, then the views, then the engines.
+func (h *house) close() (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if h.server != nil {
+		err = errors.Join(err, h.server.Shutdown(ctx))
+	}
+	if h.app != nil {
+		err = errors.Join(err, h.app.Close(ctx))
+	}
+	if h.running != nil {
+		h.stop()
+		if h.runner != nil {
+			err = errors.Join(err, h.runner.Close())
+		}
+		err = errors.Join(err, h.running.Wait())
+	}
+	if h.views != nil {
+		err = errors.Join(err, h.views.close())
+	}
+	if h.engines != nil {
+		err = errors.Join(err, h.engines.close())
+	}
+	return err
+}
+
+// views is every read model.
+type views struct {
+	book         *book.Book
+	availability *availability.View
+	reporting    projections.Rebuildable
+}
+
+func openViews(_ context.Context, e *engines, c *codec.Codec, _ engineFlags, clock func() time.Time) (v *views, err error) {
+	v = &views{book: book.New(e.store, c), reporting: e.database.View(e.store, c)}
+	v.availability, err = availability.New(availability.Options{
+		Redis: e.redis, Store: e.store, Clock: func() domain.Instant { return domain.InstantOf(clock()) },
+	})
+	return v, err
+}
+
+// all lists the views that are fed.
+func (v *views) all() []projections.View { return []projections.View{v.availability, v.reporting} }
+
+func (v *views) close() error { return nil }

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+)
+
+type serveCommand struct {
+	engineFlags
+	Listen string `default:"127.0.0.1:8080" env:"DAYBOOK_LISTEN" placeholder:"HOST:PORT" help:"Where to listen."`
+	Demo   bool   `env:"DAYBOOK_DEMO" help:"Fill an empty ledger with a few restaurants and their reservations."`
+}
+
+func (c *serveCommand) Run(ctx context.Context, out io.Writer) (err error) {
+	logEngines(c.engineFlags)
+	h, err := openHouse(ctx, houseConfig{engineFlags: c.engineFlags, Listen: c.Listen})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.close()) }()
+	if c.Demo {
+		if err := h.seedDemo(ctx, out); err != nil {
+			return err
+		}
+	}
+	if err := h.start(ctx); err != nil {
+		return err
+	}
+	slog.Info("listening", "addr", h.addr.String(), "version", version)
+	failed := make(chan error, 1)
+	go func() { failed <- h.running.Wait() }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+		slog.Info("stopping: requests under way end first")
+		return nil
+	}
+}

@@ -1,0 +1,221 @@
+package readapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"daybook/domain"
+	"daybook/domain/restaurantday"
+	"daybook/internal/httpapi"
+	"daybook/projections/book"
+	"daybook/projections/reporting"
+)
+
+func (r *reads) reservations(api *httpapi.API) {
+	one := get("read-reservation", "/reservations/{id}", "Read a reservation", "Booking")
+	one.Security, one.Errors = httpapi.LoggedIn, append(one.Errors, http.StatusNotFound)
+	httpapi.Handle(api, one, func(ctx context.Context, in *struct {
+		After
+		ID string `path:"id"`
+	}) (*body[httpapi.Reservation], error) {
+		e, err := r.visible(ctx, in.After, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		return &body[httpapi.Reservation]{httpapi.ReservationOf(e.ID, e.Reservation, e.Zone, e.Revision)}, nil
+	})
+
+	own := get("own-reservations", "/users/me/reservations", "Your own reservations, newest first", "People")
+	own.Security = httpapi.LoggedIn
+	httpapi.Handle(api, own, func(ctx context.Context, in *struct {
+		After
+		Paging
+	}) (*body[page[ownReservation]], error) {
+		if err := r.wait(ctx, reportingView, in.After); err != nil {
+			return nil, err
+		}
+		found, err := r.Reporting.ReservationsOfDiner(ctx, httpapi.User(ctx), in.Limit, in.Cursor)
+		if err != nil {
+			return nil, ofReporting(err)
+		}
+		out := page[ownReservation]{Items: make([]ownReservation, len(found.Items)), NextCursor: found.NextCursor}
+		for i, row := range found.Items {
+			out.Items[i] = r.own(ctx, row)
+		}
+		return &body[page[ownReservation]]{out}, nil
+	})
+}
+
+// visible reads a reservation for its diner or the restaurant's staff. To everybody else
+// it is not there.
+func (r *reads) visible(ctx context.Context, a After, id string) (book.Entry, error) {
+	rid, err := domain.ParseReservationID(id)
+	if err != nil {
+		return book.Entry{}, notFound("reservation")
+	}
+	if err := r.reached(ctx, a); err != nil {
+		return book.Entry{}, err
+	}
+	e, err := r.Book.Reservation(ctx, rid, r.now())
+	if errors.Is(err, book.ErrNotFound) {
+		err = notFound("reservation")
+	}
+	if err != nil {
+		return book.Entry{}, err
+	}
+	user := httpapi.User(ctx)
+	if e.Reservation.Diner != "" && e.Reservation.Diner == user {
+		return e, nil
+	}
+	restaurant, _, _ := rid.Day()
+	state, _, err := r.Book.Restaurant(ctx, restaurant)
+	if err != nil && !errors.Is(err, book.ErrNotFound) {
+		return book.Entry{}, err
+	}
+	if !state.MayManage(user) {
+		return book.Entry{}, notFound("reservation")
+	}
+	return e, nil
+}
+
+// ownReservation is one of a diner's own, without what is personal: read the reservation
+// itself for that.
+type ownReservation struct {
+	httpapi.Reservation
+	RestaurantName string `json:"restaurantName,omitempty"`
+	HeldAt         string `json:"heldAt" format:"date-time"`
+}
+
+func (r *reads) own(ctx context.Context, row reporting.Reservation) ownReservation {
+	zone, name := "", ""
+	// A list is not refused for one restaurant that cannot be read: its times are in UTC then.
+	if s, _, err := r.Book.Restaurant(ctx, row.Restaurant); err == nil {
+		zone, name = s.Profile.TimeZone, s.Profile.Name
+	}
+	status, expires := row.Status, row.ExpiresAt
+	if status == restaurantday.StatusPending && expires <= r.now() {
+		status = restaurantday.StatusExpired
+	}
+	f := httpapi.ReservationOf(row.ID, &restaurantday.Reservation{
+		Number: row.Number, Diner: row.Diner, Party: row.Party, Slot: restaurantday.Slot{Time: row.Time},
+		Turn: domain.Interval{From: row.StartsAt, To: row.EndsAt}, Tables: row.Tables, Status: status,
+		ExpiresAt: expires, Code: row.Code,
+	}, zone, uint64(row.Revision))
+	return ownReservation{f, name, httpapi.InZone(zone)(row.HeldAt)}
+}
+
+// change is one entry of an audit trail.
+type change struct {
+	EventID       string          `json:"eventId"`
+	Position      uint64          `json:"position"`
+	Type          string          `json:"type"`
+	Date          string          `json:"date,omitempty" doc:"service date, where a day's book was changed"`
+	ReservationID string          `json:"reservationId,omitempty"`
+	Actor         actor           `json:"actor"`
+	DecidedAt     string          `json:"decidedAt" format:"date-time"`
+	RecordedAt    string          `json:"recordedAt" format:"date-time"`
+	Reason        string          `json:"reason,omitempty"`
+	ReasonGiven   bool            `json:"reasonGiven,omitempty" doc:"somebody said why in words, which the reservation itself keeps"`
+	Before        json.RawMessage `json:"before,omitempty" doc:"what it was"`
+	After         json.RawMessage `json:"after,omitempty" doc:"what it became"`
+}
+
+type actor struct {
+	Kind   string `json:"kind" enum:"diner,staff,system,import"`
+	UserID string `json:"userId,omitempty"`
+}
+
+func (r *reads) audit(api *httpapi.API) {
+	op := get("audit", "/restaurants/{id}/audit", "Every change, newest first: who, when, what, why, before, after", "Ledger")
+	op.Security, op.Errors = httpapi.LoggedIn, append(op.Errors, http.StatusNotFound, http.StatusForbidden)
+	httpapi.Handle(api, op, func(ctx context.Context, in *struct {
+		After
+		Paging
+		ID            string `path:"id"`
+		From          string `query:"from" doc:"RFC 3339: decided at or after"`
+		To            string `query:"to" doc:"RFC 3339: decided before"`
+		Actor         string `query:"actor" doc:"a user id"`
+		ReservationID string `query:"reservationId"`
+		Type          string `query:"type" maxLength:"128" doc:"an event type, such as reservation.held"`
+	}) (*body[page[change]], error) {
+		state, _, err := r.restaurant(ctx, After{}, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		if !state.MayManage(httpapi.User(ctx)) {
+			return nil, domain.Reject(domain.CodeForbidden, "only those who manage the restaurant see its audit trail")
+		}
+		q := reporting.AuditQuery{Restaurant: state.ID, Type: in.Type, Limit: in.Limit, Cursor: in.Cursor}
+		if q.From, err = instant("from", in.From); err != nil {
+			return nil, err
+		}
+		if q.To, err = instant("to", in.To); err != nil {
+			return nil, err
+		}
+		if in.Actor != "" {
+			if q.Actor, err = domain.ParseUserID(in.Actor); err != nil {
+				return nil, badQuery("actor", err.Error())
+			}
+		}
+		if in.ReservationID != "" {
+			if q.Reservation, err = domain.ParseReservationID(in.ReservationID); err != nil {
+				return nil, badQuery("reservationId", err.Error())
+			}
+		}
+		return r.trail(ctx, in.After, q, state.Profile.TimeZone)
+	})
+
+	history := get("reservation-history", "/reservations/{id}/history", "Every change of one reservation, oldest first", "Ledger")
+	history.Security, history.Errors = httpapi.LoggedIn, append(history.Errors, http.StatusNotFound)
+	httpapi.Handle(api, history, func(ctx context.Context, in *struct {
+		After
+		Paging
+		ID string `path:"id"`
+	}) (*body[page[change]], error) {
+		e, err := r.visible(ctx, After{}, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		restaurant, _, _ := e.ID.Day()
+		return r.trail(ctx, in.After, reporting.AuditQuery{
+			Restaurant: restaurant, Reservation: e.ID, OldestFirst: true, Limit: in.Limit, Cursor: in.Cursor,
+		}, e.Zone)
+	})
+}
+
+func (r *reads) trail(ctx context.Context, a After, q reporting.AuditQuery, zone string) (*body[page[change]], error) {
+	if err := r.wait(ctx, reportingView, a); err != nil {
+		return nil, err
+	}
+	found, err := r.Reporting.Audit(ctx, q)
+	if err != nil {
+		return nil, ofReporting(err)
+	}
+	at := httpapi.InZone(zone)
+	out := page[change]{Items: make([]change, len(found.Items)), NextCursor: found.NextCursor}
+	for i, e := range found.Items {
+		out.Items[i] = change{
+			EventID: e.Event, Position: uint64(e.Position), Type: e.Type, ReservationID: string(e.Reservation),
+			Actor: actor{Kind: string(e.Actor.Kind), UserID: string(e.Actor.User)}, DecidedAt: at(e.DecidedAt),
+			RecordedAt: at(e.RecordedAt), Reason: e.Reason, ReasonGiven: e.ReasonGiven, Before: e.Before, After: e.After,
+		}
+		if e.Date != 0 {
+			out.Items[i].Date = e.Date.String()
+		}
+	}
+	return &body[page[change]]{out}, nil
+}
+
+func instant(name, text string) (domain.Instant, error) {
+	if text == "" {
+		return 0, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return 0, badQuery(name, "want RFC 3339 with an offset, such as 2026-11-21T19:30:00+01:00")
+	}
+	return domain.InstantOf(t), nil
+}
