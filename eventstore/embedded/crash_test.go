@@ -121,7 +121,7 @@ func child(dir string) int {
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	var all []acked
-	for round := range 5 {
+	for round := range 4 {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), childFolder+"="+dir)
 		var stderr strings.Builder
@@ -150,7 +150,7 @@ func TestKilled(t *testing.T) {
 					t.Fatalf("open while another process has it: %v, want ErrInUse", err)
 				}
 			}
-			if len(all) == before+150*(round+1) {
+			if len(all) == before+100*(round+1) {
 				if err := cmd.Process.Kill(); err != nil {
 					t.Fatal(err)
 				}
@@ -160,7 +160,7 @@ func TestKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait()
-		if len(all) < before+150*(round+1) {
+		if len(all) < before+100*(round+1) {
 			t.Fatalf("the process ended by itself after %d appends: %s", len(all)-before, &stderr)
 		}
 		s, err := embedded.Open(dir, small(nil))

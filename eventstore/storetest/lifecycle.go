@@ -85,8 +85,9 @@ func checkReadCancelled(e *env) {
 
 func checkReadCancelledUnderWay(e *env) {
 	s := e.store()
-	for range 30 {
-		e.mustAppend(s, "day-1", eventstore.Any(), newEvents(held, 100)...)
+	end := e.mustAppend(s, "day-1", eventstore.NoStream(), newEvents(held, 100)...)
+	for range 19 {
+		end = e.mustAppend(s, "day-1", eventstore.At(end.Revision), newEvents(held, 100)...)
 	}
 	reads := map[string]func(context.Context) iter.Seq2[eventstore.Record, error]{
 		"stream": func(ctx context.Context) iter.Seq2[eventstore.Record, error] { return s.ReadStream(ctx, "day-1", 0) },

@@ -340,8 +340,8 @@ func (s *memorySubscription) Next(ctx context.Context) (eventstore.Batch, error)
 func (s *memorySubscription) take() (eventstore.Batch, bool) {
 	f := s.m.faults
 	fresh := s.m.all(s.at, eventstore.Filter{})
-	if f.dropWhenSlow && s.live && len(fresh) > 1000 {
-		fresh = fresh[len(fresh)-1000:]
+	if f.dropWhenSlow && s.live && len(fresh) > 500 {
+		fresh = fresh[len(fresh)-500:]
 	}
 	const stretch = 256
 	atEnd := len(fresh) <= stretch

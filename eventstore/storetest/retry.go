@@ -33,7 +33,7 @@ func checkRetryMuchLater(e *env) {
 		events := newEvents(held, c.size)
 		first := e.mustAppend(s, stream, c.expected, events...)
 		want = append(want, events...)
-		for range 40 {
+		for range 15 {
 			later := newEvents(held, 5)
 			e.mustAppend(s, stream, eventstore.Exists(), later...)
 			e.mustAppend(s, "other", eventstore.Any(), newEvents(held, 3)...)
