@@ -31,8 +31,8 @@ func (c *changes) entry(e entry) {
 	if e.meta.CommandID != ([16]byte{}) {
 		command = eventstore.EventID(e.meta.CommandID).String()
 	}
-	c.audit.put(e.record.ID,
-		e.record.ID.String(), int64(e.record.Position), string(e.record.Stream), int64(e.record.Revision), string(e.restaurant), date,
+	c.audit.put(e.record.Position,
+		int64(e.record.Position), e.record.ID.String(), string(e.record.Stream), int64(e.record.Revision), string(e.restaurant), date,
 		orNull(e.reservation), e.record.Type, string(e.meta.Actor.Kind), orNull(e.meta.Actor.User), int64(e.meta.DecidedAt),
 		e.record.Recorded.UnixMilli(), command, orNull(e.reason), e.reasonGiven || e.meta.Reason != "", snapshot(e.before), snapshot(e.after))
 }

@@ -16,9 +16,9 @@ type changes struct {
 	tables       *rows[tableOf]
 	days         *rows[day]
 	demand       *rows[day]
-	refusals     *rows[eventstore.EventID]
+	refusals     *rows[eventstore.Position]
 	restaurants  *rows[domain.RestaurantID]
-	audit        *rows[eventstore.EventID]
+	audit        *rows[eventstore.Position]
 	last         map[day]lastOf // days touched: each one's row is written from its last state
 }
 
@@ -44,9 +44,9 @@ func newChanges() *changes {
 		tables:       newRows[tableOf](tableRows),
 		days:         newRows[day](dayRows),
 		demand:       newRows[day](demandRows),
-		refusals:     newRows[eventstore.EventID](refusalRows),
+		refusals:     newRows[eventstore.Position](refusalRows),
 		restaurants:  newRows[domain.RestaurantID](restaurantRows),
-		audit:        newRows[eventstore.EventID](auditRows),
+		audit:        newRows[eventstore.Position](auditRows),
 		last:         make(map[day]lastOf),
 	}
 }
@@ -141,9 +141,9 @@ func (c *changes) refused(d day, r eventstore.Record, e restaurantday.Refused) {
 	if e.Seen > 0 {
 		seen = int64(e.Seen) - 1
 	}
-	c.refusals.put(r.ID,
-		r.ID.String(), string(d.restaurant), d.date.String(), string(e.Code), int64(e.Party), orNull(e.Time), instantOrNull(e.StartsAt),
-		int64(e.At), seen, int64(r.Position))
+	c.refusals.put(r.Position,
+		int64(r.Position), r.ID.String(), string(d.restaurant), d.date.String(), string(e.Code), int64(e.Party), orNull(e.Time), instantOrNull(e.StartsAt),
+		int64(e.At), seen)
 	c.demand.put(d, string(d.restaurant), d.date.String(), int64(r.Revision)+1)
 }
 

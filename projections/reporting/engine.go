@@ -18,6 +18,9 @@ type engine interface {
 	exclusive(ctx context.Context, fn func(tx) error) error
 	// query reads; rows are fed to each, which scans the current one.
 	query(ctx context.Context, each func(scanner) error, sql string, args ...any) error
+	// chunks are how many rows one statement of execAll should write: few sizes, so that each
+	// is prepared once, the largest first, the last 1.
+	chunks() []int
 	// dialect fills the few words of a table definition that differ.
 	dialect() *strings.Replacer
 	close() error
@@ -27,7 +30,8 @@ type engine interface {
 type tx interface {
 	// exec runs one statement and tells how many rows it touched.
 	exec(ctx context.Context, sql string, args ...any) (int64, error)
-	// execAll runs statements in order, in as few round trips as the engine allows.
+	// execAll runs statements in order, in as few round trips as the engine allows. Each takes
+	// its arguments in the order of their numbers.
 	execAll(ctx context.Context, statements []statement) error
 	query(ctx context.Context, each func(scanner) error, sql string, args ...any) error
 }

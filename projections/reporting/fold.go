@@ -55,7 +55,7 @@ func (s dayFold) evolve(d codec.Decoded) dayFold {
 // factPages is the facts by number, in pages, so that changing one copies little.
 type factPages [][]fact
 
-const factsPerPage = 64
+const factsPerPage = 16
 
 func (p factPages) of(number uint32) fact {
 	i := int(number) - 1

@@ -109,10 +109,13 @@ func eachRow(rows pgx.Rows, err error, each func(scanner) error) error {
 	return rows.Err()
 }
 
+// chunks are large, since every statement costs the server a message and a plan.
+func (p *postgres) chunks() []int { return []int{64, 8, 1} }
+
 func (p *postgres) dialect() *strings.Replacer {
 	// Compared by bytes, as SQLite does: a cursor then means the same on both, whatever
 	// language the database sorts in.
-	return strings.NewReplacer("{text}", `TEXT COLLATE "C"`)
+	return strings.NewReplacer("{text}", `TEXT COLLATE "C"`, "{sequence}", "BIGINT", "{clustered}", "")
 }
 
 func (p *postgres) close() error {

@@ -46,9 +46,9 @@ var (
 		columns: []string{"restaurant_id", "service_date", "refused"},
 	}
 	refusalRows = table{
-		name: "refusals", key: []string{"event_id"},
+		name: "refusals", key: []string{"position"},
 		columns: []string{
-			"event_id", "restaurant_id", "service_date", "code", "party", "slot_time", "starts_at", "decided_at", "day_revision", "position",
+			"position", "event_id", "restaurant_id", "service_date", "code", "party", "slot_time", "starts_at", "decided_at", "day_revision",
 		},
 	}
 	restaurantRows = table{
@@ -59,15 +59,15 @@ var (
 		},
 	}
 	auditRows = table{
-		name: "audit_entries", key: []string{"event_id"},
+		name: "audit_entries", key: []string{"position"},
 		columns: []string{
-			"event_id", "position", "stream", "revision", "restaurant_id", "service_date", "reservation_id", "type", "actor_kind",
+			"position", "event_id", "stream", "revision", "restaurant_id", "service_date", "reservation_id", "type", "actor_kind",
 			"actor_id", "decided_at", "recorded_at", "command_id", "reason", "reason_given", "before", "after",
 		},
 	}
 	parkedRows = table{
-		name: "parked_records", key: []string{"event_id"},
-		columns: []string{"event_id", "position", "stream", "revision", "type", "cause"},
+		name: "parked_records", key: []string{"position"},
+		columns: []string{"position", "event_id", "stream", "revision", "type", "cause"},
 	}
 )
 
@@ -117,10 +117,6 @@ func (t table) upsert(prefix string, n int) string {
 	return b.String()
 }
 
-// chunks are how many rows one statement writes: few sizes, so that each is prepared once.
-// The largest stays far below the 32,766 arguments SQLite takes.
-var chunks = []int{64, 8, 1}
-
 // rows collects what a batch writes to one table, each row once: the last state wins.
 type rows[K comparable] struct {
 	table
@@ -143,7 +139,7 @@ func (r *rows[K]) put(key K, row ...any) {
 // statements writes the rows, in the order in which they were first put.
 func (r *rows[K]) statements(texts *texts, to []statement) []statement {
 	rest := r.list
-	for _, n := range chunks {
+	for _, n := range texts.chunks {
 		for len(rest) >= n {
 			args := make([]any, 0, n*len(r.columns))
 			for _, row := range rest[:n] {
@@ -159,6 +155,7 @@ func (r *rows[K]) statements(texts *texts, to []statement) []statement {
 // texts keeps the statements of one prefix, which are long to write.
 type texts struct {
 	prefix string
+	chunks []int // how many rows a statement may write, falling, the last 1
 	known  map[string]string
 }
 

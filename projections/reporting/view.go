@@ -52,7 +52,7 @@ func (db *Database) View(store eventstore.Reader, c *codec.Codec) *View {
 func (db *Database) view(store eventstore.Reader, c *codec.Codec, prefix, checkpoint string) *View {
 	return &View{
 		db: db, store: store, codec: c, checkpoint: checkpoint,
-		texts: texts{prefix: prefix, known: make(map[string]string)},
+		texts: texts{prefix: prefix, chunks: db.engine.chunks(), known: make(map[string]string)},
 		days: projections.NewFolds(store, daysKept, newDayFold,
 			func(ctx context.Context, s dayFold, r eventstore.Record) (dayFold, error) {
 				d, err := decode(ctx, c, r)
@@ -173,7 +173,7 @@ func (v *View) Parked(ctx context.Context, r eventstore.Record, cause error) err
 	}
 	text := cause.Error()
 	text = strings.ToValidUTF8(text[:min(len(text), causeLimit)], "")
-	parked := newRows[eventstore.EventID](parkedRows)
-	parked.put(r.ID, r.ID.String(), int64(r.Position), string(r.Stream), int64(r.Revision), r.Type, text)
+	parked := newRows[eventstore.Position](parkedRows)
+	parked.put(r.Position, int64(r.Position), r.ID.String(), string(r.Stream), int64(r.Revision), r.Type, text)
 	return v.commit(ctx, r.Position, parked.statements(&v.texts, nil))
 }

@@ -24,7 +24,7 @@ CREATE TABLE {p}reservations (
     cancelled_by      {text},           -- diner, restaurant
     revision          BIGINT NOT NULL,
     position          BIGINT NOT NULL
-);
+) {clustered};
 CREATE INDEX reservations_by_diner_{g} ON {p}reservations (diner_id, held_at, reservation_id) WHERE diner_id IS NOT NULL;
 CREATE INDEX reservations_by_day_{g} ON {p}reservations (restaurant_id, service_date, number);
 
@@ -38,7 +38,7 @@ CREATE TABLE {p}reservation_tables (
     live           BOOLEAN NOT NULL, -- pending or confirmed: the table is promised
     revision       BIGINT NOT NULL,
     PRIMARY KEY (reservation_id, table_id)
-);
+) {clustered};
 CREATE INDEX reservation_tables_by_table_{g} ON {p}reservation_tables (table_id, starts_at);
 
 CREATE TABLE {p}days (
@@ -59,10 +59,11 @@ CREATE TABLE {p}days (
     revision      BIGINT,                     -- none while the day is not opened
     position      BIGINT,
     PRIMARY KEY (restaurant_id, service_date)
-);
+) {clustered};
 
 CREATE TABLE {p}refusals (
-    event_id      {text} PRIMARY KEY,
+    position      {sequence} PRIMARY KEY,
+    event_id      {text} NOT NULL,
     restaurant_id {text} NOT NULL,
     service_date  {text} NOT NULL,
     code          {text} NOT NULL,  -- the rule that refused, as in docs/errors
@@ -70,8 +71,7 @@ CREATE TABLE {p}refusals (
     slot_time     {text},           -- what was asked for: a clock time
     starts_at     BIGINT,           -- or an instant
     decided_at    BIGINT NOT NULL,
-    day_revision  BIGINT,           -- of the day's stream it was decided on; none if not opened
-    position      BIGINT NOT NULL
+    day_revision  BIGINT            -- of the day's stream it was decided on; none if not opened
 );
 CREATE INDEX refusals_by_day_{g} ON {p}refusals (restaurant_id, service_date, code);
 
@@ -90,11 +90,11 @@ CREATE TABLE {p}restaurants (
     changed_at    BIGINT NOT NULL,
     revision      BIGINT NOT NULL,
     position      BIGINT NOT NULL
-);
+) {clustered};
 
 CREATE TABLE {p}audit_entries (
-    event_id       {text} PRIMARY KEY,
-    position       BIGINT NOT NULL,
+    position       {sequence} PRIMARY KEY,
+    event_id       {text} NOT NULL,
     stream         {text} NOT NULL,
     revision       BIGINT NOT NULL,  -- of the event in its stream
     restaurant_id  {text} NOT NULL,
@@ -116,8 +116,8 @@ CREATE INDEX audit_entries_by_reservation_{g} ON {p}audit_entries (reservation_i
 CREATE INDEX audit_entries_by_actor_{g} ON {p}audit_entries (actor_id, decided_at, position) WHERE actor_id IS NOT NULL;
 
 CREATE TABLE {p}parked_records ( -- what could not be read, and is missing above; normally empty
-    event_id {text} PRIMARY KEY,
-    position BIGINT NOT NULL,
+    position {sequence} PRIMARY KEY,
+    event_id {text} NOT NULL,
     stream   {text} NOT NULL,
     revision BIGINT NOT NULL,
     type     {text} NOT NULL,
