@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// add documents, in place of those with their ids.
+// addDocuments takes documents, in place of those with their ids.
 func (e *Engine) addDocuments(w http.ResponseWriter, r *http.Request) error {
 	return e.putDocuments(w, r, false)
 }
@@ -46,9 +46,9 @@ func (e *Engine) putDocuments(w http.ResponseWriter, r *http.Request, partial bo
 		if err != nil {
 			return err
 		}
-		c := make(change, len(docs))
+		var c change
 		for _, doc := range docs {
-			if err := t.put(c, key, doc, partial, skipCreation); err != nil {
+			if err := t.put(&c, key, doc, partial, skipCreation); err != nil {
 				return err
 			}
 		}
@@ -66,12 +66,12 @@ func (e *Engine) putDocuments(w http.ResponseWriter, r *http.Request, partial bo
 }
 
 // put adds one document to a change.
-func (t *table) put(c change, key string, doc source, partial, skipCreation bool) error {
+func (t *table) put(c *change, key string, doc source, partial, skipCreation bool) error {
 	id, err := documentID(key, doc)
 	if err != nil {
 		return err
 	}
-	before, known := c[id]
+	before, known := c.docs[id]
 	if !known && (partial || skipCreation) {
 		d, found, err := t.get(id)
 		if err != nil {
@@ -92,7 +92,7 @@ func (t *table) put(c change, key string, doc source, partial, skipCreation bool
 		}
 		doc = merged
 	}
-	c[id] = doc
+	c.set(id, doc)
 	return nil
 }
 
@@ -267,14 +267,14 @@ func (e *Engine) deleteDocuments(w http.ResponseWriter, r *http.Request) error {
 func (e *Engine) removeDocuments(w http.ResponseWriter, r *http.Request, ids []string) error {
 	details := map[string]any{"providedIds": len(ids), "deletedDocuments": 0, "originalFilter": nil}
 	return e.remove(w, r, details, func(t *table) (change, error) {
-		c := make(change, len(ids))
+		var c change
 		for _, id := range ids {
 			_, found, err := t.get(id)
 			if err != nil {
-				return nil, err
+				return c, err
 			}
 			if found {
-				c[id] = nil
+				c.set(id, nil)
 			}
 		}
 		return c, nil
@@ -284,11 +284,12 @@ func (e *Engine) removeDocuments(w http.ResponseWriter, r *http.Request, ids []s
 func (e *Engine) deleteAllDocuments(w http.ResponseWriter, r *http.Request) error {
 	details := map[string]any{"deletedDocuments": 0, "providedIds": 0, "originalFilter": nil}
 	return e.remove(w, r, details, func(t *table) (change, error) {
-		c := make(change)
-		return c, t.each(r.Context(), func(id string, _ sequenced) error {
-			c[id] = nil
+		var c change
+		err := t.each(r.Context(), func(id string, _ sequenced) error {
+			c.set(id, nil)
 			return nil
 		})
+		return c, err
 	})
 }
 
@@ -309,9 +310,9 @@ func (e *Engine) deleteDocumentsByFilter(w http.ResponseWriter, r *http.Request)
 	details := map[string]any{"providedIds": 0, "deletedDocuments": 0, "originalFilter": string(body.Filter)}
 	return e.remove(w, r, details, func(t *table) (change, error) {
 		ids, err := t.matching(r.Context(), f)
-		c := make(change, len(ids))
+		var c change
 		for _, id := range ids {
-			c[id] = nil
+			c.set(id, nil)
 		}
 		return c, err
 	})
@@ -334,7 +335,7 @@ func (e *Engine) remove(w http.ResponseWriter, r *http.Request, details map[stri
 		if err := e.write(r, uid, t, c); err != nil {
 			return err
 		}
-		details["deletedDocuments"] = len(c)
+		details["deletedDocuments"] = len(c.ids)
 		return nil
 	}})
 }

@@ -135,14 +135,33 @@ func (t *table) get(id string) (sequenced, bool, error) {
 
 func (t *table) count() (uint64, error) { return t.bleve.DocCount() }
 
+func (t *table) touch(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.updatedAt = now
+}
+
 func (t *table) updated() time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.updatedAt
 }
 
-// change is what one task does to the documents: by id, and nil for one that goes.
-type change map[string]source
+// change is what one task does to the documents.
+type change struct {
+	ids  []string          // in the order they came
+	docs map[string]source // nil for one that goes
+}
+
+func (c *change) set(id string, doc source) {
+	if c.docs == nil {
+		c.docs = make(map[string]source)
+	}
+	if _, known := c.docs[id]; !known {
+		c.ids = append(c.ids, id)
+	}
+	c.docs[id] = doc
+}
 
 // write applies a change as one batch: all of it is durable and found by searches when
 // write returns, or nothing is.
@@ -150,7 +169,8 @@ func (t *table) write(c change, now time.Time) error {
 	batch := t.bleve.NewBatch()
 	order := t.order
 	var found []string
-	for id, doc := range c {
+	for _, id := range c.ids {
+		doc := c.docs[id]
 		if doc == nil {
 			batch.Delete(id)
 			continue
@@ -261,4 +281,3 @@ func (t *table) each(ctx context.Context, f func(id string, d sequenced) error) 
 		}
 	}
 }
-

@@ -1,6 +1,7 @@
 package meilibleve
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"regexp"
@@ -86,26 +87,45 @@ func (e *Engine) createIndex(w http.ResponseWriter, r *http.Request) error {
 	}})
 }
 
-// updateIndex sets the primary key; it does not rename, as swap-indexes does.
+// updateIndex sets the primary key, or the name, or both.
 func (e *Engine) updateIndex(w http.ResponseWriter, r *http.Request) error {
 	uid := r.PathValue("uid")
 	var body struct {
-		PrimaryKey string `json:"primaryKey"`
+		PrimaryKey *string `json:"primaryKey"`
+		UID        *string `json:"uid"`
 	}
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
-	return e.execute(w, r, work{kind: "indexUpdate", index: uid, details: map[string]any{"primaryKey": body.PrimaryKey}, run: func(map[string]any) error {
+	if body.UID != nil {
+		if err := checkUID(*body.UID); err != nil {
+			return err
+		}
+	}
+	details := map[string]any{"primaryKey": body.PrimaryKey, "oldIndexUid": uid, "newIndexUid": body.UID}
+	return e.execute(w, r, work{kind: "indexUpdate", index: uid, details: details, run: func(map[string]any) error {
 		t := e.table(uid)
 		if t == nil {
 			return indexNotFound(uid)
 		}
-		if n, err := t.count(); err != nil {
-			return err
-		} else if n > 0 && t.PrimaryKey != "" && t.PrimaryKey != body.PrimaryKey {
-			return badRequest("index_primary_key_already_exists", "Index `%s`: Index already has a primary key: `%s`.", uid, t.PrimaryKey)
+		if body.PrimaryKey != nil {
+			if n, err := t.count(); err != nil {
+				return err
+			} else if n > 0 && t.PrimaryKey != "" && t.PrimaryKey != *body.PrimaryKey {
+				return badRequest("index_primary_key_already_exists", "Index `%s`: Index already has a primary key: `%s`.", uid, t.PrimaryKey)
+			}
+			if err := e.amend(uid, t, func(en *entry) { en.PrimaryKey = *body.PrimaryKey }); err != nil {
+				return err
+			}
 		}
-		return e.amend(uid, t, func(en *entry) { en.PrimaryKey = body.PrimaryKey })
+		t.touch(e.now())
+		if body.UID == nil || *body.UID == uid {
+			return nil
+		}
+		if e.table(*body.UID) != nil {
+			return newError(http.StatusConflict, "index_already_exists", "Index `%s` already exists.", *body.UID)
+		}
+		return e.publish(map[string]*table{uid: nil, *body.UID: t})
 	}})
 }
 
@@ -171,9 +191,18 @@ func (e *Engine) swapIndexes(w http.ResponseWriter, r *http.Request) error {
 	}})
 }
 
-func (r reading) stats() (map[string]any, error) {
-	n, err := r.count()
-	return map[string]any{"numberOfDocuments": n, "isIndexing": false, "fieldDistribution": map[string]int{}}, err
+// stats counts documents, and how many have each attribute; it reads all of them.
+func (r reading) stats(ctx context.Context) (map[string]any, error) {
+	n := 0
+	fields := make(map[string]int)
+	err := r.each(ctx, func(_ string, d sequenced) error {
+		n++
+		for name := range d.doc {
+			fields[name]++
+		}
+		return nil
+	})
+	return map[string]any{"numberOfDocuments": n, "isIndexing": false, "fieldDistribution": fields}, err
 }
 
 func (e *Engine) indexStats(w http.ResponseWriter, r *http.Request) error {
@@ -182,7 +211,7 @@ func (e *Engine) indexStats(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer t.done()
-	stats, err := t.stats()
+	stats, err := t.stats(r.Context())
 	if err != nil {
 		return err
 	}
@@ -190,7 +219,7 @@ func (e *Engine) indexStats(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (e *Engine) stats(w http.ResponseWriter, _ *http.Request) error {
+func (e *Engine) stats(w http.ResponseWriter, r *http.Request) error {
 	indexes := make(map[string]any)
 	var last time.Time
 	for _, uid := range e.uids() {
@@ -198,7 +227,7 @@ func (e *Engine) stats(w http.ResponseWriter, _ *http.Request) error {
 		if err != nil {
 			continue // gone meanwhile
 		}
-		stats, err := t.stats()
+		stats, err := t.stats(r.Context())
 		if at := t.updated(); at.After(last) {
 			last = at
 		}

@@ -183,8 +183,8 @@ func (s settings) checked() (settings, error) {
 	if n := s.Pagination.MaxTotalHits; n < 1 || n > maxTotalHits {
 		return s, badRequest("invalid_settings_pagination", "`maxTotalHits` is %d: the embedded engine takes 1 to %d.", n, maxTotalHits)
 	}
-	if n := s.Faceting.MaxValuesPerFacet; n < 1 || n > maxFacets {
-		return s, badRequest("invalid_settings_faceting", "`maxValuesPerFacet` is %d: the embedded engine takes 1 to %d.", n, maxFacets)
+	if n := s.Faceting.MaxValuesPerFacet; n < 0 || n > maxFacets {
+		return s, badRequest("invalid_settings_faceting", "`maxValuesPerFacet` is %d: the embedded engine takes 0 to %d.", n, maxFacets)
 	}
 	for _, order := range s.Faceting.SortFacetValuesBy {
 		if order != "alpha" && order != "count" {

@@ -36,6 +36,16 @@ func (t task) summary() map[string]any {
 	return map[string]any{"taskUid": t.UID, "indexUid": t.IndexUID, "status": "enqueued", "type": t.Type, "enqueuedAt": t.EnqueuedAt}
 }
 
+// is tells whether the task was enqueued, started or finished before or after at, as the
+// parameter of that name asks.
+func (t task) is(name string, at time.Time) bool {
+	when := map[string]time.Time{"EnqueuedAt": t.EnqueuedAt, "StartedAt": t.StartedAt, "FinishedAt": t.FinishedAt}
+	if instant, ok := strings.CutPrefix(name, "before"); ok {
+		return when[instant].Before(at)
+	}
+	return when[strings.TrimPrefix(name, "after")].After(at)
+}
+
 // taskLog is the tasks last executed. Safe for concurrent use.
 type taskLog struct {
 	mu    sync.Mutex
@@ -134,6 +144,10 @@ func (e *Engine) listTasks(w http.ResponseWriter, r *http.Request) error {
 			filters = append(filters, func(t task) bool { return slices.Contains(list, t.Status) })
 		case "types":
 			filters = append(filters, func(t task) bool { return slices.Contains(list, t.Type) })
+		case "beforeEnqueuedAt", "beforeStartedAt", "beforeFinishedAt", "afterEnqueuedAt", "afterStartedAt", "afterFinishedAt":
+			var at time.Time
+			at, err = time.Parse(time.RFC3339, text)
+			filters = append(filters, func(t task) bool { return t.is(name, at) })
 		default:
 			err = errors.New("the embedded engine does not filter by it")
 		}
