@@ -68,8 +68,11 @@ func (t *tail) push(r *eventstore.Record) {
 	t.bytes += weight(r)
 }
 
-// read returns the records after position that pass filter, up to MaxBatch, and the
-// position it looked up to. ok is false if the tail no longer reaches back that far.
+// tailScan is how many records one read looks at: publishing waits for reads.
+const tailScan = 2 * eventstore.MaxBatch
+
+// read returns the next records after position that pass filter, and the position it
+// looked up to. ok is false if the tail no longer reaches back that far.
 func (t *tail) read(after eventstore.Position, filter eventstore.Filter) (records []eventstore.Record, seen eventstore.Position, ok bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -78,7 +81,7 @@ func (t *tail) read(after eventstore.Position, filter eventstore.Filter) (record
 	}
 	seen = after
 	size := 0
-	for p := after + 1; p <= t.high; p++ {
+	for p := after + 1; p <= min(t.high, after+tailScan); p++ {
 		r := t.slot(p)
 		if filter.Passes(r.Stream, r.Type) {
 			if records == nil {
