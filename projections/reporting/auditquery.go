@@ -91,6 +91,9 @@ func (db *Database) Audit(ctx context.Context, a AuditQuery) (Page[AuditEntry], 
 		}
 		q.and("(decided_at, position) "+past+" (?, ?)", c.at, position)
 	}
+	if !printable(a.Type) {
+		return Page[AuditEntry]{}, nil // no event has such a type, and Postgres refuses the text
+	}
 	limit := clampLimit(a.Limit)
 	q.text += " ORDER BY decided_at " + order + ", position " + order + " LIMIT " + strconv.Itoa(limit+1)
 	items, err := list(ctx, db, scanAuditEntry, q.text, q.args...)

@@ -53,10 +53,19 @@ func decodeCursor(text string, mark uint32) (c cursor, given bool, err error) {
 		return cursor{}, false, ErrBadCursor
 	}
 	key := string(b[4+n:])
-	for _, r := range key {
-		if r < ' ' || r > '~' { // also what is no UTF-8, which Postgres would refuse
-			return cursor{}, false, ErrBadCursor
-		}
+	if !printable(key) {
+		return cursor{}, false, ErrBadCursor
 	}
 	return cursor{at, key}, true, nil
+}
+
+// printable reports whether text is plain ASCII, as all keys and names here are. Postgres
+// refuses a zero byte and what is no UTF-8.
+func printable(text string) bool {
+	for _, c := range []byte(text) {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
 }

@@ -293,3 +293,7 @@ func (l *ledger) unreadable(stream eventstore.StreamName) {
 func dayStream(s *restaurantday.State) eventstore.StreamName {
 	return codec.DayStream(s.Restaurant, s.Date)
 }
+
+func dayStreamOf(r domain.RestaurantID, d domain.ServiceDate) eventstore.StreamName {
+	return codec.DayStream(r, d)
+}

@@ -1,0 +1,176 @@
+package reporting
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"daybook/internal/enginetest"
+	"daybook/projections"
+)
+
+// TestOpenAtOnce: many processes start on one empty database.
+func TestOpenAtOnce(t *testing.T) {
+	bothEnds(t, func(t *testing.T, fresh func() string) {
+		url := fresh()
+		var all sync.WaitGroup
+		for range 6 {
+			all.Go(func() {
+				db, err := Open(context.Background(), url)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := errors.Join(db.Ping(context.Background()), db.Close()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		db := openDatabase(t, url)
+		if rows := dump(t, db); len(rows) > 0 {
+			t.Errorf("got %v", rows)
+		}
+	})
+}
+
+func TestNewerSchema(t *testing.T) {
+	bothEnds(t, func(t *testing.T, fresh func() string) {
+		url := fresh()
+		db := openDatabase(t, url)
+		ctx := context.Background()
+		err := db.engine.write(ctx, func(t tx) error { return writeVersion(ctx, t, partView, version{99, 1}) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, err := Open(ctx, url); !errors.Is(err, ErrNewerSchema) {
+			t.Errorf("got %v, %v", other, err)
+		}
+	})
+}
+
+func TestOpenRefuses(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for name, url := range map[string]string{
+		"nothing":          "",
+		"another engine":   "mysql://localhost/x",
+		"no such folder":   filepath.Join(t.TempDir(), "none", "reporting.db"),
+		"nobody listening": "postgres://nobody@/none?host=" + t.TempDir(),
+		"not a URL":        "postgres://%zz",
+	} {
+		if db, err := Open(ctx, url); err == nil {
+			t.Errorf("%s: opened %v", name, db)
+		}
+	}
+}
+
+// TestFileIsClosedToOthers: the file and its side files are the owner's alone.
+func TestFileIsClosedToOthers(t *testing.T) {
+	dir := t.TempDir()
+	l := newLedger(t)
+	l.random(rand.New(rand.NewPCG(30, 30)), 20)
+	db := openDatabase(t, filepath.Join(dir, "odd ?#%name.db"))
+	applyAll(t, db.View(l.store, l.codec), l.records(), 512)
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) < 2 {
+		t.Fatal(files, err)
+	}
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v", f.Name(), info.Mode())
+		}
+	}
+}
+
+// TestConnectionsLost ends all sessions of the view while it is fed: it goes on by itself.
+func TestConnectionsLost(t *testing.T) {
+	url := enginetest.Postgres(t)
+	l := newLedger(t)
+	l.random(rand.New(rand.NewPCG(31, 31)), 150)
+	records := l.records()
+	db := openDatabase(t, url)
+	v := db.View(l.store, l.codec)
+	ctx := context.Background()
+	admin, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close(ctx)
+	failures := 0
+	for at := 0; at < len(records); {
+		end := min(at+10, len(records))
+		if at%30 == 0 {
+			if _, err := admin.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'daybook reporting'"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		switch err := v.Apply(ctx, batchOf(records[at:end])); {
+		case err == nil:
+			at = end
+		case errors.Is(err, projections.ErrMoved):
+			p, err := v.Checkpoint(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at = indexAfter(records, p)
+		default:
+			if failures++; failures > 100 {
+				t.Fatal(err)
+			}
+		}
+	}
+	if failures == 0 {
+		t.Error("no connection was lost: the test shows nothing")
+	}
+	plain := openDatabase(t, filepath.Join(t.TempDir(), "plain.db"))
+	applyAll(t, plain.View(l.store, l.codec), records, 512)
+	sameRows(t, "rows", dump(t, db), dump(t, plain))
+}
+
+// TestSlowQueriesEnd: a read that hangs is given up, on the caller's word and on ours.
+func TestSlowQueriesEnd(t *testing.T) {
+	bothEnds(t, func(t *testing.T, fresh func() string) {
+		db := openDatabase(t, fresh())
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer cancel()
+		began := time.Now()
+		var n int
+		err := one(ctx, db.engine.query, []any{&n}, `WITH RECURSIVE forever(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM forever WHERE n < 2000000000)
+			SELECT COUNT(*) FROM forever`)
+		if err == nil || time.Since(began) > readLimit {
+			t.Errorf("got %v after %v", err, time.Since(began))
+		}
+		if err := db.Ping(context.Background()); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
+
+// TestMigrationTexts: each runs on a table of any name, and every statement is found.
+func TestMigrationTexts(t *testing.T) {
+	for p, want := range map[part]int{partBase: 1, partView: 14} {
+		texts, err := migrationTexts(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, text := range texts {
+			n += len(statementsOf(text))
+		}
+		if n != want {
+			t.Errorf("%s: %d statements, want %d", p, n, want)
+		}
+	}
+}
