@@ -124,12 +124,12 @@ func encodePlan(p *restaurantday.Plan) []byte {
 	for _, n := range []int{o.HoldMinutes, o.HorizonDays, o.NoticeMinutes, o.BufferMinutes, o.PacingCovers} {
 		w.number(n)
 	}
-	w.number(len(o.Turns))
+	w.uvarint(uint64(len(o.Turns)))
 	for _, t := range o.Turns {
 		w.number(int(t.UpToParty))
 		w.number(t.Minutes)
 	}
-	w.number(len(p.Slots))
+	w.uvarint(uint64(len(p.Slots)))
 	var last domain.Instant
 	for _, s := range p.Slots {
 		w.text(s.Time)
@@ -138,7 +138,7 @@ func encodePlan(p *restaurantday.Plan) []byte {
 		w.text(s.Shift)
 		last = s.StartsAt
 	}
-	w.number(len(p.Tables))
+	w.uvarint(uint64(len(p.Tables)))
 	for _, t := range p.Tables {
 		w.text(string(t.ID))
 		w.text(t.Number)
