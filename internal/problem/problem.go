@@ -128,7 +128,7 @@ type Reason struct {
 type Entry struct {
 	ReservationID string `json:"reservationId,omitempty" doc:"only for the restaurant's staff"`
 	TableID       string `json:"tableId"`
-	Until         string `json:"until"`
+	Until         string `json:"until,omitempty" doc:"when the table is free again; missing where no time is involved"`
 	Hold          bool   `json:"hold" doc:"a hold, which may lapse before"`
 }
 
@@ -163,7 +163,10 @@ func FromRejection(r *domain.Rejection, at func(domain.Instant) string, id func(
 	for _, why := range r.Reasons {
 		reason := Reason{Rule: why.Rule, Limit: why.Limit, Actual: why.Actual}
 		for _, b := range why.Blocked {
-			e := Entry{TableID: string(b.Table), Until: at(b.Until), Hold: b.Hold}
+			e := Entry{TableID: string(b.Table), Hold: b.Hold}
+			if b.Until != 0 {
+				e.Until = at(b.Until)
+			}
 			if id != nil {
 				e.ReservationID = id(b.Number)
 			}
