@@ -76,22 +76,18 @@ func (l *lexer) lex() (token, error) {
 	return token{word, l.text[at:l.pos], at}, nil
 }
 
-// quoted reads up to the closing quote; a backslash takes its meaning from a quote or a
-// backslash that follows, and stands for itself before anything else.
+// quoted reads up to the closing quote. A backslash keeps the character after it from
+// closing; it is itself left out before that quote only, and stays before all else, another
+// backslash included. That is Meilisearch's rule, and it has no way to end in a backslash.
 func (l *lexer) quoted(quote byte) (token, error) {
 	at := l.pos
-	var text strings.Builder
 	for i := at + 1; i < len(l.text); i++ {
-		c := l.text[i]
-		switch {
-		case c == quote:
+		switch l.text[i] {
+		case quote:
 			l.pos = i + 1
-			return token{quoted, text.String(), at}, nil
-		case c == '\\' && i+1 < len(l.text) && (l.text[i+1] == quote || l.text[i+1] == '\\'):
+			return token{quoted, strings.ReplaceAll(l.text[at+1:i], `\`+string(quote), string(quote)), at}, nil
+		case '\\':
 			i++
-			text.WriteByte(l.text[i])
-		default:
-			text.WriteByte(c)
 		}
 	}
 	return token{}, invalidFilter("Expression `%s` is missing the following closing delimiter: `%c`.", brief(l.text[at:]), quote)
