@@ -86,7 +86,9 @@ func TestAStrangerBooks(t *testing.T) {
 		t.Error("the audit trail tells what is personal")
 	}
 	diner.get("/restaurants/"+id+"/audit").want(t, 403, "forbidden")
-	var own struct{ Items []struct{ ReservationID, Status, RestaurantName string } }
+	var own struct {
+		Items []struct{ ReservationID, Status, RestaurantName string }
+	}
 	diner.get("/users/me/reservations", "Min-Ledger-Position", cancelled.position()).want(t, 200, "").json(t, &own)
 	if len(own.Items) != 1 || own.Items[0].Status != "cancelled" || own.Items[0].RestaurantName != "Test House" {
 		t.Errorf("own reservations: %+v", own)
@@ -169,7 +171,7 @@ func TestLapsedHold(t *testing.T) {
 	first := owner.send(http.MethodPost, "/reservations", body).want(t, 201, "")
 	owner.send(http.MethodPost, "/reservations", body).want(t, 409, "no_table")
 	clock.advance(5 * time.Minute)
-	if got := owner.get("/reservations/" + first.field("reservationId")).want(t, 200, "").field("status"); got != "expired" {
+	if got := owner.get("/reservations/"+first.field("reservationId")).want(t, 200, "").field("status"); got != "expired" {
 		t.Errorf("status %s", got)
 	}
 	owner.send(http.MethodPost, "/reservations/"+first.field("reservationId")+"/confirm", "").want(t, 409, "hold_expired")

@@ -110,6 +110,12 @@ func (c *importCommand) Run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	printSummary(out, outcomes, len(rows), took, time.Since(began))
+	totals, err := h.engines.database.Totals(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "the reporting tables hold %d restaurants, %d days, %d reservations and %d refusals\n",
+		totals.Restaurants, totals.Days, totals.Reservations, totals.Refusals)
 	return nil
 }
 
