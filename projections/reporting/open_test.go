@@ -11,10 +11,15 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"go.uber.org/goleak"
 
 	"daybook/internal/enginetest"
 	"daybook/projections"
 )
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(enginetest.SupervisorFunc))
+}
 
 // TestOpenAtOnce: many processes start on one empty database.
 func TestOpenAtOnce(t *testing.T) {
@@ -154,6 +159,22 @@ func TestSlowQueriesEnd(t *testing.T) {
 		}
 		if err := db.Ping(context.Background()); err != nil {
 			t.Errorf("afterwards: %v", err)
+		}
+		if _, ok := db.engine.(*postgres); !ok {
+			return
+		}
+		for deadline := time.Now().Add(10 * time.Second); ; {
+			running := 0
+			if err := one(context.Background(), db.engine.query, []any{&running},
+				"SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE 'WITH RECURSIVE%'"); err != nil {
+				t.Fatal(err)
+			}
+			if running == 0 {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatal("the server still runs the query that was given up")
+			}
 		}
 	})
 }

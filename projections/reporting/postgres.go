@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -48,6 +50,10 @@ func openPostgres(ctx context.Context, url string) (*postgres, error) {
 	}
 	// The tables' names are looked up in our schema whatever the URL says.
 	config.ConnConfig.RuntimeParams["search_path"] = schema
+	// A query whose context ends is cancelled on the server too, and its connection lives on.
+	config.ConnConfig.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: time.Second}
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("reporting: %w", err)

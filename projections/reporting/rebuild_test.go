@@ -138,7 +138,10 @@ func TestRebuildUnderLoad(t *testing.T) {
 		}()
 		now := opening + 24*hour
 		writing := true
-		for n := 0; writing || n < 50; n++ { // the writer
+		for n := 0; n < 50 || (writing && n < 1500); n++ { // the writer, no faster than the view
+			if n%20 == 0 {
+				reach()
+			}
 			now += minute
 			date := day1 + 10 + domain.ServiceDate(n%5)
 			hold := holdOf(1, date, now, domain.Staff(userID(9)), 2, "20:00")
@@ -156,6 +159,11 @@ func TestRebuildUnderLoad(t *testing.T) {
 				}
 				writing = false
 			default:
+			}
+		}
+		if writing {
+			if err := <-rebuilt; err != nil {
+				t.Error(err)
 			}
 		}
 		reach()
