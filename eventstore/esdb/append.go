@@ -1,6 +1,7 @@
 package esdb
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,27 +25,58 @@ func (s *Store) Append(ctx context.Context, stream eventstore.StreamName, expect
 		return eventstore.Appended{}, err
 	}
 	defer done()
-	call, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	u, err := s.links.acquire(call)
+	connecting, connected := context.WithTimeout(ctx, s.timeout)
+	u, err := s.links.acquire(connecting)
+	connected()
 	if err != nil {
 		return eventstore.Appended{}, s.notConnected(ctx, err)
 	}
-	defer u.release()
+	answered := make(chan answer, 1)
+	copied := proposals(events)
+	s.appends.Add(1) // Close waits for it also after the caller has left
+	go func() {
+		defer s.appends.Done()
+		defer u.release()
+		answered <- s.send(context.WithoutCancel(ctx), u, stream, expected, copied)
+	}()
+	select {
+	case a := <-answered:
+		return s.answered(ctx, stream, expected, events, a)
+	case <-ctx.Done():
+		return eventstore.Appended{}, fmt.Errorf("%w: %v while the append was under way", eventstore.ErrUnknownOutcome, ctx.Err())
+	}
+}
 
+// answer is what the client made of one append.
+type answer struct {
+	result *client.WriteResult
+	err    error
+}
+
+// send makes the client's call. Once begun it runs to its end, whatever becomes of the
+// caller: the client has a data race where the context of an append ends while it
+// sends. Nothing is lost by it, for the outcome is unknown from there on anyway.
+func (s *Store) send(ctx context.Context, u *use, stream eventstore.StreamName, expected eventstore.Expected, events []client.EventData) answer {
 	result, err := guarded(func() (*client.WriteResult, error) {
-		return u.client.AppendToStream(u.context(call), string(stream), client.AppendToStreamOptions{
+		return u.client.AppendToStream(u.context(ctx), string(stream), client.AppendToStreamOptions{
 			ExpectedRevision: revisionOf(expected),
 			Deadline:         &s.timeout,
-		}, proposals(events)...)
+		}, events...)
 	})
+	if err != nil && broken(err) {
+		s.links.fail(u.link)
+	}
+	return answer{result, err}
+}
+
+func (s *Store) answered(ctx context.Context, stream eventstore.StreamName, expected eventstore.Expected, events []eventstore.Event, a answer) (eventstore.Appended, error) {
 	switch {
-	case err == nil:
-		return s.placed(call, stream, expected, events, result)
-	case codeOf(err) == client.ErrorCodeWrongExpectedVersion:
-		return s.conflicted(call, stream, expected, events, err)
+	case a.err == nil:
+		return s.placed(ctx, stream, expected, events, a.result)
+	case codeOf(a.err) == client.ErrorCodeWrongExpectedVersion:
+		return s.conflicted(ctx, stream, expected, events, a.err)
 	default:
-		return eventstore.Appended{}, s.appendFailure(ctx, u, err)
+		return eventstore.Appended{}, appendFailure(ctx, a.err)
 	}
 }
 
@@ -170,6 +202,8 @@ func revisionOf(expected eventstore.Expected) client.ExpectedRevision {
 	}
 }
 
+// proposals copies the events: the caller may write to its memory again as soon as
+// Append has returned, and send may still be reading then.
 func proposals(events []eventstore.Event) []client.EventData {
 	out := make([]client.EventData, len(events))
 	for i, e := range events {
@@ -177,8 +211,8 @@ func proposals(events []eventstore.Event) []client.EventData {
 			EventID:     uuid.UUID(e.ID), // not zero, CheckAppend has seen to it
 			EventType:   e.Type,
 			ContentType: client.ContentTypeJson,
-			Data:        e.Data,
-			Metadata:    e.Metadata,
+			Data:        bytes.Clone(e.Data),
+			Metadata:    bytes.Clone(e.Metadata),
 		}
 	}
 	return out

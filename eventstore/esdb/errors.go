@@ -65,10 +65,7 @@ func (s *Store) readFailure(ctx context.Context, u *use, err error) error {
 
 // appendFailure is the contract's error for an append that failed other than by a
 // conflict. ctx is the caller's.
-func (s *Store) appendFailure(ctx context.Context, u *use, err error) error {
-	if broken(err) {
-		s.links.fail(u.link)
-	}
+func appendFailure(ctx context.Context, err error) error {
 	switch {
 	case refused(err):
 		return fmt.Errorf("%w: %v", eventstore.ErrInvalid, err)

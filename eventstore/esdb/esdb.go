@@ -63,7 +63,7 @@ type Store struct {
 	links   *links
 	timeout time.Duration
 
-	// open ends when Close begins: it ends reads and subscriptions.
+	// open ends in Close, and with it reads and subscriptions.
 	open   context.Context
 	end    context.CancelFunc
 	mu     sync.Mutex
@@ -104,14 +104,14 @@ func Open(ctx context.Context, url string, options Options) (*Store, error) {
 	return s, nil
 }
 
-// Close ends subscriptions and reads, waits for the appends under way and disconnects.
+// Close waits for the appends under way, ends subscriptions and reads, and disconnects.
 // Calls after it yield eventstore.ErrClosed.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+	s.appends.Wait() // first, for an append may have to read its place back
 	s.end()
-	s.appends.Wait()
 	s.links.close()
 	return nil
 }

@@ -134,6 +134,8 @@ func TestWritersThroughRestarts(t *testing.T) {
 func TestServerAbsent(t *testing.T) {
 	store := openLedger(t)
 	url, stop := serve(t, store, "127.0.0.1:0", esdbserver.Options{})
+	address := strings.TrimSuffix(strings.TrimPrefix(url, "esdb://"), "?tls=false")
+	url += "&discoveryInterval=5"
 	s := connect(t, url, esdb.Options{})
 	sub, err := s.Subscribe(context.Background(), eventstore.Start, eventstore.Filter{})
 	if err != nil {
@@ -185,7 +187,7 @@ func TestServerAbsent(t *testing.T) {
 		t.Fatalf("append without a server, with a short context: %v, want %v", err, context.DeadlineExceeded)
 	}
 
-	serve(t, store, strings.TrimSuffix(strings.TrimPrefix(url, "esdb://"), "?tls=false"), esdbserver.Options{})
+	serve(t, store, address, esdbserver.Options{})
 	at, err := s.Append(context.Background(), "day-1", eventstore.At(0), event("day-1", 1))
 	if err != nil || at.Revision != 1 {
 		t.Fatalf("append after the server came back: %+v, %v", at, err)
@@ -385,6 +387,7 @@ func TestDeadlineAfterAppend(t *testing.T) {
 	if !errors.Is(err, eventstore.ErrUnknownOutcome) || errors.Is(err, context.Canceled) {
 		t.Fatalf("append cancelled after it was delivered: %v, want ErrUnknownOutcome alone", err)
 	}
+	p.cut() // the call itself goes on, and Close waits for it
 }
 
 // TestSilentServer keeps every answer back: the call timeout ends what the caller set
