@@ -21,6 +21,7 @@ import (
 	"daybook/projections"
 	"daybook/projections/availability"
 	"daybook/projections/book"
+	"daybook/projections/discovery"
 	"daybook/projections/reporting"
 )
 
@@ -29,6 +30,7 @@ type Views struct {
 	Book         *book.Book
 	Availability *availability.View
 	Reporting    *reporting.Database
+	Discovery    *discovery.Index
 	// Wait waits until a view has reached a position: projections.ErrBehind where it does not.
 	Wait func(ctx context.Context, view string, at eventstore.Position) error
 	// Head is the end of the ledger.
@@ -41,8 +43,11 @@ type Views struct {
 // patience is how long a read waits for its view.
 const patience = 2 * time.Second
 
-// reportingView is the name under which the reporting tables are fed.
-const reportingView = "reporting"
+// The names under which views are fed.
+const (
+	reportingView = "reporting"
+	discoveryView = "discovery"
+)
 
 type reads struct {
 	Views
@@ -52,6 +57,7 @@ type reads struct {
 func Register(api *httpapi.API, v Views) {
 	r := &reads{v}
 	r.restaurants(api)
+	r.search(api)
 	r.availability(api)
 	r.reservations(api)
 	r.audit(api)

@@ -20,6 +20,8 @@ import (
 	"daybook/eventstore/esdb"
 	"daybook/internal/keystore"
 	"daybook/projections/availability"
+	"daybook/projections/discovery"
+	"daybook/projections/discovery/meilibleve"
 	"daybook/projections/reporting"
 )
 
@@ -41,10 +43,14 @@ type engines struct {
 	keys     *keystore.Store
 	redis    redis.UniversalClient
 	database *reporting.Database
+	search   *discovery.Index
 	closers  []io.Closer // the last opened closes first
 }
 
-const openTimeout = 30 * time.Second
+const (
+	openTimeout   = 30 * time.Second
+	searchTimeout = 30 * time.Second
+)
 
 // openEngines opens all of them, or says which could not be opened.
 func openEngines(ctx context.Context, f engineFlags, clock func() time.Time) (e *engines, err error) {
@@ -78,6 +84,9 @@ func openEngines(ctx context.Context, f engineFlags, clock func() time.Time) (e 
 		return e, fmt.Errorf("reporting: %w", err)
 	}
 	e.closers = append(e.closers, e.database)
+	if err := e.openSearch(f); err != nil {
+		return e, fmt.Errorf("search: %w", err)
+	}
 	return e, nil
 }
 
@@ -143,6 +152,20 @@ func (e *engines) openRedis(f engineFlags) error {
 	e.redis = client
 	e.closers = append(e.closers, server)
 	return nil
+}
+
+func (e *engines) openSearch(f engineFlags) (err error) {
+	o := discovery.Options{URL: f.MeilisearchURL, Key: f.MeilisearchKey}
+	if f.MeilisearchURL == "" {
+		engine, err := meilibleve.Open(filepath.Join(f.Data, "search"))
+		if err != nil {
+			return err
+		}
+		e.closers = append(e.closers, engine)
+		o = discovery.Options{URL: meilibleve.URL, Client: engine.Client(searchTimeout)}
+	}
+	e.search, err = discovery.Open(o)
+	return err
 }
 
 func (e *engines) close() (err error) {

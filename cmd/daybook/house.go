@@ -16,6 +16,7 @@ import (
 	"daybook/domain/restaurantday"
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
+	"daybook/eventstore/esdbserver"
 	"daybook/internal/httpapi"
 	"daybook/internal/passwords"
 	"daybook/internal/telemetry"
@@ -24,6 +25,8 @@ import (
 	"daybook/projections"
 	"daybook/projections/availability"
 	"daybook/projections/book"
+	"daybook/projections/discovery"
+	"daybook/projections/reporting"
 	"daybook/readapi"
 	"daybook/writeapi"
 )
@@ -31,7 +34,8 @@ import (
 // houseConfig is what a house is opened with.
 type houseConfig struct {
 	engineFlags
-	Listen string // host:port; port 0 for any
+	Listen       string // host:port; port 0 for any
+	LedgerListen string // loopback host:port at which the embedded ledger is served, or empty
 	// For tests: a clock of its own, another rule for days, a store around the store.
 	clock func() time.Time
 	day   *domain.Decider[restaurantday.State, restaurantday.Command, restaurantday.Event]
@@ -51,6 +55,7 @@ type house struct {
 	metrics *telemetry.Metrics
 	server  *http.Server
 	addr    net.Addr
+	ledger  *esdbserver.Server // nil where the ledger is not served
 
 	running *errgroup.Group
 	stop    context.CancelFunc
@@ -90,7 +95,7 @@ func openHouse(ctx context.Context, cfg houseConfig) (h *house, err error) {
 	if err != nil {
 		return h, err
 	}
-	if h.views, err = openViews(ctx, h.engines, h.codec, cfg.engineFlags, cfg.clock); err != nil {
+	if h.views, err = openViews(h.engines, h.codec, cfg.clock); err != nil {
 		return h, err
 	}
 	if h.runner, err = projections.NewRunner(h.engines.store, projections.Options{}, h.views.all()...); err != nil {
@@ -149,12 +154,36 @@ func (h *house) start(ctx context.Context) error {
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
 	}
+	if err := h.serveLedger(ctx); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	h.running.Go(func() error {
 		if err := h.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
 	})
+	return nil
+}
+
+// serveLedger lets EventStoreDB clients on this machine at the embedded ledger.
+func (h *house) serveLedger(ctx context.Context) error {
+	if h.cfg.LedgerListen == "" {
+		return nil
+	}
+	if h.engines.embedded == nil {
+		return errors.New("--ledger-listen serves the embedded ledger; this one is elsewhere already")
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", h.cfg.LedgerListen)
+	if err != nil {
+		return err
+	}
+	if at, ok := listener.Addr().(*net.TCPAddr); !ok || !at.IP.IsLoopback() {
+		return errors.Join(fmt.Errorf("--ledger-listen %s: want a loopback address, since nobody is asked for a password there", h.cfg.LedgerListen), listener.Close())
+	}
+	h.ledger = esdbserver.New(h.engines.store, esdbserver.Options{})
+	h.running.Go(func() error { return h.ledger.Serve(listener) })
+	slog.Info("ledger served", "addr", listener.Addr().String())
 	return nil
 }
 
@@ -178,12 +207,13 @@ func (h *house) routes() http.Handler {
 	api := httpapi.New(httpapi.Config{Users: h.signer.User, Version: version, Observe: h.metrics.Request})
 	writeapi.Register(api, h.app, h.signer)
 	readapi.Register(api, readapi.Views{
-		Book: h.views.book, Availability: h.views.availability, Reporting: h.engines.database,
+		Book: h.views.book, Availability: h.views.availability, Reporting: h.engines.database, Discovery: h.views.discovery,
 		Wait: h.runner.Wait, Head: h.engines.store.Head, OpenDay: h.app.OpenDay, Clock: h.cfg.clock,
 	})
 	readapi.RegisterHouse(api, readapi.House{
 		Metrics: h.metrics.Handler(), Checks: h.checks(), Status: h.runner.Status,
 	})
+	readapi.RegisterDocs(api)
 	h.observe()
 	return api.Engine
 }
@@ -232,6 +262,9 @@ func (h *house) close() (err error) {
 	if h.server != nil {
 		err = errors.Join(err, h.server.Shutdown(ctx))
 	}
+	if h.ledger != nil {
+		err = errors.Join(err, h.ledger.Shutdown(ctx))
+	}
 	if h.app != nil {
 		err = errors.Join(err, h.app.Close(ctx))
 	}
@@ -243,7 +276,7 @@ func (h *house) close() (err error) {
 		err = errors.Join(err, h.running.Wait())
 	}
 	if h.views != nil {
-		err = errors.Join(err, h.views.close())
+		err = errors.Join(err, h.views.close(ctx))
 	}
 	if h.engines != nil {
 		err = errors.Join(err, h.engines.close())
@@ -255,11 +288,16 @@ func (h *house) close() (err error) {
 type views struct {
 	book         *book.Book
 	availability *availability.View
-	reporting    projections.Rebuildable
+	reporting    *reporting.View
+	discovery    *discovery.Index
+	searchable   *discovery.View
 }
 
-func openViews(_ context.Context, e *engines, c *codec.Codec, _ engineFlags, clock func() time.Time) (v *views, err error) {
-	v = &views{book: book.New(e.store, c), reporting: e.database.View(e.store, c)}
+func openViews(e *engines, c *codec.Codec, clock func() time.Time) (v *views, err error) {
+	v = &views{
+		book: book.New(e.store, c), reporting: e.database.View(e.store, c),
+		discovery: e.search, searchable: e.search.View(e.store, c),
+	}
 	v.availability, err = availability.New(availability.Options{
 		Redis: e.redis, Store: e.store, Clock: func() domain.Instant { return domain.InstantOf(clock()) },
 	})
@@ -267,6 +305,9 @@ func openViews(_ context.Context, e *engines, c *codec.Codec, _ engineFlags, clo
 }
 
 // all lists the views that are fed.
-func (v *views) all() []projections.View { return []projections.View{v.availability, v.reporting} }
+func (v *views) all() []projections.View {
+	return []projections.View{v.availability, v.reporting, v.searchable}
+}
 
-func (v *views) close() error { return nil }
+// close writes down how far the views have come.
+func (v *views) close(ctx context.Context) error { return v.searchable.Close(ctx) }

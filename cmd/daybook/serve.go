@@ -9,13 +9,14 @@ import (
 
 type serveCommand struct {
 	engineFlags
-	Listen string `default:"127.0.0.1:8080" env:"DAYBOOK_LISTEN" placeholder:"HOST:PORT" help:"Where to listen."`
-	Demo   bool   `env:"DAYBOOK_DEMO" help:"Fill an empty ledger with a few restaurants and their reservations."`
+	Listen       string `default:"127.0.0.1:8080" env:"DAYBOOK_LISTEN" placeholder:"HOST:PORT" help:"Where to listen."`
+	LedgerListen string `env:"DAYBOOK_LEDGER_LISTEN" placeholder:"127.0.0.1:2113" help:"Also serve the embedded ledger to EventStoreDB clients on this machine (loopback only: whoever connects can read and append)."`
+	Demo         bool   `env:"DAYBOOK_DEMO" help:"Fill an empty ledger with a few restaurants and their reservations."`
 }
 
 func (c *serveCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	logEngines(c.engineFlags)
-	h, err := openHouse(ctx, houseConfig{engineFlags: c.engineFlags, Listen: c.Listen})
+	h, err := openHouse(ctx, houseConfig{engineFlags: c.engineFlags, Listen: c.Listen, LedgerListen: c.LedgerListen})
 	if err != nil {
 		return err
 	}
