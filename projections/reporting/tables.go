@@ -140,13 +140,16 @@ func (r *rows[K]) put(key K, row ...any) {
 func (r *rows[K]) statements(texts *texts, to []statement) []statement {
 	rest := r.list
 	for _, n := range texts.chunks {
-		for len(rest) >= n {
-			args := make([]any, 0, n*len(r.columns))
-			for _, row := range rest[:n] {
-				args = append(args, row...)
+		if len(rest) < n {
+			continue
+		}
+		text := texts.of(r.table, n)
+		for ; len(rest) >= n; rest = rest[n:] {
+			args := rest[0]
+			if n > 1 {
+				args = slices.Concat(rest[:n]...)
 			}
-			to = append(to, statement{texts.of(r.table, n), args})
-			rest = rest[n:]
+			to = append(to, statement{text, args})
 		}
 	}
 	return to
