@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"daybook/domain"
 	"daybook/domain/restaurant"
@@ -30,10 +31,12 @@ type BringInRestaurant struct {
 func (a *App) BringInRestaurant(ctx context.Context, b BringInRestaurant) (domain.RestaurantID, error) {
 	by := domain.Importer()
 	id := domain.NewRestaurantID(codec.CommandID("import", "restaurant", b.Key))
+	// Each part stands for the whole: a part that was so already left no trace of its own.
+	meta := a.metadata(Caller{Body: canonical(b)}, by)
 	var requests []Request[restaurant.Command]
 	add := func(what string, c restaurant.Command) {
 		requests = append(requests, Request[restaurant.Command]{
-			Command: c, ID: codec.CommandID("import", string(id), what), Meta: a.metadata(Caller{Body: canonical(c)}, by),
+			Command: c, ID: codec.CommandID("import", string(id), what), Meta: meta,
 		})
 	}
 	add("register", restaurant.Register{
@@ -46,11 +49,11 @@ func (a *App) BringInRestaurant(ctx context.Context, b BringInRestaurant) (domai
 		add("table "+t.Number, restaurant.AddTable{Now: b.At, Actor: by, Table: t})
 	}
 	add("publish", restaurant.Publish{Now: b.At, Actor: by})
-	results, err := a.restaurants.handleAll(ctx, codec.RestaurantStream(id), requests, firstRefusal)
-	if err != nil {
+	_, err := a.restaurants.handleAll(ctx, codec.RestaurantStream(id), requests, wholeOrNothing)
+	if err != nil && !errors.Is(err, errBroughtIn) {
 		return "", err
 	}
-	return id, firstRefusal(ctx, results)
+	return id, nil
 }
 
 // canonical is what a repeat must equal.
@@ -62,12 +65,19 @@ func canonical(v any) []byte {
 	return b
 }
 
-// firstRefusal keeps a restaurant from being brought in by halves.
-func firstRefusal(_ context.Context, rs []result[restaurant.State, restaurant.Event]) error {
+// errBroughtIn says that a restaurant was brought in before.
+var errBroughtIn = errors.New("commands: brought in before")
+
+// wholeOrNothing keeps a restaurant from being brought in by halves, and what its owner
+// changed since then from being set back by a repeat.
+func wholeOrNothing(_ context.Context, rs []result[restaurant.State, restaurant.Event]) error {
 	for _, r := range rs {
 		if r.err != nil {
 			return r.err
 		}
+	}
+	if rs[0].replay != nil {
+		return errBroughtIn
 	}
 	return nil
 }
@@ -98,35 +108,52 @@ type BroughtIn struct {
 	Replayed    bool // it was decided before
 }
 
-// BringIn decides all rows in order and appends them as one write. What is refused goes on
-// record as demand before that write, so a repeat after a crash at any point answers as
-// the first run would have: accepted rows are found in the day's stream, refused ones in
-// its demand stream.
+// maxBringIn is how many rows make one write at most. Each comes to two events, so they
+// fit; see eventstore.MaxAppendEvents.
+const maxBringIn = 512
+
+// BringIn decides the rows in order and appends what they come to, hundreds of them as one
+// write. What is refused goes on record as demand before that write, so a repeat after a
+// crash at any point answers as the first run would have: accepted rows are found in the
+// day's stream, refused ones in its demand stream.
 func (a *App) BringIn(ctx context.Context, b BringIn) ([]BroughtIn, error) {
 	r, err := a.restaurantState(ctx, b.Restaurant)
 	if err != nil {
 		return nil, err
 	}
-	demand := codec.DemandStream(b.Restaurant, b.Date)
-	known, err := a.knownDemand(ctx, demand)
+	known, err := a.knownDemand(ctx, codec.DemandStream(b.Restaurant, b.Date))
 	if err != nil {
 		return nil, err
 	}
-	results := make([]BroughtIn, len(b.Rows))
-	var rows []int // those still to decide
+	results := make([]BroughtIn, 0, len(b.Rows))
+	for rows := range slices.Chunk(b.Rows, maxBringIn) {
+		some, err := a.bringIn(ctx, r, b.Date, rows, known)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, some...)
+	}
+	return results, nil
+}
+
+func (a *App) bringIn(
+	ctx context.Context, r restaurantOutcome, date domain.ServiceDate, rows []BringInRow, known map[[16]byte]domain.Code,
+) ([]BroughtIn, error) {
+	results := make([]BroughtIn, len(rows))
+	var left []int // those still to decide
 	var requests []Request[restaurantday.Command]
 	actor := domain.Importer()
-	for i, row := range b.Rows {
-		id := codec.CommandID("import", string(b.Restaurant), b.Date.String(), row.Key)
+	for i, row := range rows {
+		id := codec.CommandID("import", string(r.State.ID), date.String(), row.Key)
 		if code, ok := known[id]; ok {
 			results[i] = BroughtIn{Refused: code, Replayed: true}
 			continue
 		}
-		open, err := a.opening(r, b.Date, row.At)
+		open, err := a.opening(r, date, row.At)
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, i)
+		left = append(left, i)
 		requests = append(requests, Request[restaurantday.Command]{
 			ID:   id,
 			Meta: a.metadata(Caller{Body: canonical(row)}, actor),
@@ -139,34 +166,51 @@ func (a *App) BringIn(ctx context.Context, b BringIn) ([]BroughtIn, error) {
 	if len(requests) == 0 {
 		return results, nil
 	}
-	decided, err := a.days.handleAll(ctx, codec.DayStream(b.Restaurant, b.Date), requests,
+	demand := codec.DemandStream(r.State.ID, date)
+	decided, err := a.days.handleAll(ctx, codec.DayStream(r.State.ID, date), requests,
 		func(ctx context.Context, rs []result[restaurantday.State, restaurantday.Event]) error {
 			return a.recordRefused(ctx, demand, requests, rs)
 		})
 	if err != nil {
 		return nil, err
 	}
-	for k := range decided {
-		results[rows[k]], err = a.broughtIn(ctx, b, &decided[k])
+	for k, d := range decided {
+		if no, ok := domain.Rejected(d.err); ok {
+			results[left[k]] = BroughtIn{Refused: no.Code, Detail: no.Detail}
+			continue
+		}
+		if d.err != nil {
+			return nil, d.err
+		}
+		done, err := booked(d.Outcome, heldNumber(d.Events))
 		if err != nil {
 			return nil, err
 		}
+		results[left[k]] = BroughtIn{ID: done.ID, Reservation: done.Reservation, Replayed: done.Replayed}
 	}
-	return results, nil
+	return results, a.firstRefusals(ctx, demand, results, left, requests)
 }
 
-func (a *App) broughtIn(
-	ctx context.Context, b BringIn, r *result[restaurantday.State, restaurantday.Event],
-) (BroughtIn, error) {
-	o, err := a.days.answer(ctx, codec.DayStream(b.Restaurant, b.Date), r)
-	if no, ok := domain.Rejected(err); ok {
-		return BroughtIn{Refused: no.Code, Detail: no.Detail}, nil
+// firstRefusals corrects rows that came too late because they were decided already: by
+// another import of the same rows at this moment, or in this one before a conflict.
+func (a *App) firstRefusals(
+	ctx context.Context, demand eventstore.StreamName,
+	results []BroughtIn, left []int, requests []Request[restaurantday.Command],
+) error {
+	late := func(i int) bool { return results[i].Refused == domain.CodeLaterEntries }
+	if !slices.ContainsFunc(left, late) {
+		return nil
 	}
+	known, err := a.knownDemand(ctx, demand)
 	if err != nil {
-		return BroughtIn{}, err
+		return err
 	}
-	done, err := booked(o, heldNumber(o.Events))
-	return BroughtIn{ID: done.ID, Reservation: done.Reservation, Replayed: done.Replayed}, err
+	for k, i := range left {
+		if code, ok := known[requests[k].ID]; ok && late(i) {
+			results[i] = BroughtIn{Refused: code, Replayed: true}
+		}
+	}
+	return nil
 }
 
 func (a *App) recordRefused(

@@ -3,7 +3,9 @@ package commands
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -35,11 +37,28 @@ type lane[S, C any, E event] struct {
 type job[S, C any, E event] struct {
 	ctx      context.Context
 	requests []Request[C]
+	ids      [][16]byte // of the requests' arrivals; their events' ids come from them
 	refused  func(context.Context, []result[S, E]) error
 	done     chan struct{}
 	results  []result[S, E]
 	now      folded[S] // the stream when the job was done
 	err      error
+}
+
+// newJob makes a job whose events get the same ids at each attempt to append them, and ids
+// of their own each time a command arrives. Two arrivals under one key are decided by two
+// clocks, perhaps in two processes and for two bodies: if their events had one id, the store
+// would take the second for the first repeated, and what is kept here would not be what
+// stands there. That they are one command is told by the command id in the metadata.
+func newJob[S, C any, E event](
+	ctx context.Context, requests []Request[C], refused func(context.Context, []result[S, E]) error,
+) *job[S, C, E] {
+	j := &job[S, C, E]{ctx: ctx, requests: requests, refused: refused, done: make(chan struct{})}
+	j.ids = make([][16]byte, len(requests))
+	for i := range j.ids {
+		j.ids[i] = newID()
+	}
+	return j
 }
 
 func (l *lane[S, C, E]) enqueue(j *job[S, C, E]) error {
@@ -108,25 +127,26 @@ func (l *lane[S, C, E]) work() {
 func (l *lane[S, C, E]) decideAndAppend(jobs []*job[S, C, E]) (done int) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(jobs[0].ctx), loadTimeout)
 	defer cancel()
-	fresh := false // the state is known to be the whole stream
+	fresh := false   // the state is known to be the whole stream
+	unknown := false // an attempt may have been written, or may yet be
 	for attempt := range maxAttempts {
 		if attempt > 2 {
 			pause(ctx, attempt)
 		}
 		if !l.loaded {
 			if err := l.load(ctx); err != nil {
-				return fail(jobs, err)
+				return fail(jobs, err, unknown)
 			}
 			fresh = true
 		}
 		w := l.decide(ctx, jobs)
 		if len(w.events) == 0 && !fresh {
 			// These answers rest on the state alone, and another process may have changed it.
-			l.loaded = false
+			l.doubt()
 			continue
 		}
 		if err := w.tellRefused(ctx); err != nil {
-			return fail(w.jobs, err)
+			return fail(w.jobs, err, unknown)
 		}
 		if len(w.events) == 0 {
 			return len(w.jobs)
@@ -142,19 +162,29 @@ func (l *lane[S, C, E]) decideAndAppend(jobs []*job[S, C, E]) (done int) {
 		case eventstore.IsConflict(err), errors.Is(err, eventstore.ErrUnknownOutcome):
 			// Somebody was first, or nobody knows. Either way the stream itself tells: what
 			// was appended after all is found there by its command id.
-			l.loaded, fresh = false, false
+			l.doubt()
+			fresh = false
+			unknown = unknown || !eventstore.IsConflict(err)
 		default:
-			return fail(w.jobs, err)
+			return fail(w.jobs, err, unknown)
 		}
 	}
-	return fail(jobs, ErrContended)
+	return fail(jobs, ErrContended, unknown)
 }
 
-// load reads what the stream holds past what is in memory.
+// doubt has the stream read before the next decision.
+func (l *lane[S, C, E]) doubt() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.loaded = false
+}
+
+// load reads what the stream holds past what is in memory. What it learns of outcomes
+// stays where it fails half-way: a mark is true of the stream however far that was folded.
 func (l *lane[S, C, E]) load(ctx context.Context) error {
 	began := l.ledger.clock()
 	f := l.folded
-	if _, err := l.ledger.read(ctx, l.stream, &f, 0, ^uint64(0)); err != nil {
+	if err := l.ledger.read(ctx, l.stream, &f, nil); err != nil {
 		return err
 	}
 	l.mu.Lock()
@@ -168,7 +198,7 @@ func (l *lane[S, C, E]) advance(w *write[S, C, E], at eventstore.Appended, began
 	for i, meta := range w.metas {
 		l.folded.mark(meta, l.folded.entries+uint64(i))
 	}
-	for _, r := range w.accepted {
+	for _, r := range w.rest {
 		r.Position = at.Position
 	}
 	l.mu.Lock()
@@ -185,7 +215,7 @@ type write[S, C any, E event] struct {
 	events   []eventstore.Event
 	metas    []codec.Metadata // of events
 	size     int
-	accepted []*result[S, E] // those that appended something
+	rest     []*result[S, E] // those whose answer rests on events
 	repeated map[[16]byte]*result[S, E]
 }
 
@@ -193,41 +223,45 @@ type write[S, C any, E event] struct {
 // write is full.
 func (l *lane[S, C, E]) decide(ctx context.Context, jobs []*job[S, C, E]) *write[S, C, E] {
 	w := &write[S, C, E]{state: l.folded.State, entries: l.folded.entries, repeated: map[[16]byte]*result[S, E]{}}
-	for _, j := range jobs {
-		if len(w.events) >= eventstore.MaxAppendEvents/2 || w.size >= eventstore.MaxAppendSize/2 {
+	for i, j := range jobs {
+		// A job that may yet call the write off is decided alone.
+		if i > 0 && (len(w.events) >= maxEvents || w.size >= maxSize || j.refused != nil || jobs[i-1].refused != nil) {
 			break
 		}
 		w.jobs = append(w.jobs, j)
 		j.err, j.results = nil, make([]result[S, E], len(j.requests))
 		if err := j.ctx.Err(); err != nil {
-			j.err = err
+			j.err = gaveUp(err) // an attempt before this one may have been written
 			continue
 		}
 		for i := range j.requests {
-			l.decideOne(ctx, w, &j.requests[i], &j.results[i])
+			l.decideOne(ctx, w, j.ids[i], &j.requests[i], &j.results[i])
 		}
 	}
 	return w
 }
 
-func (l *lane[S, C, E]) decideOne(ctx context.Context, w *write[S, C, E], r *Request[C], out *result[S, E]) {
+func (l *lane[S, C, E]) decideOne(
+	ctx context.Context, w *write[S, C, E], arrival [16]byte, r *Request[C], out *result[S, E],
+) {
+	defer recovered(&out.err)
 	out.State, out.Entries, out.Position = w.state, w.entries, l.folded.position
 	if r.ID != ([16]byte{}) {
 		if m, known := l.folded.outcomes[r.ID]; known {
-			if m.hash != string(r.Meta.BodyHash) {
+			if m.hash != hashOf(r.Meta) {
 				out.err = ErrKeyReused
 			}
 			out.replay = &m
 			return
 		}
 		if first, known := w.repeated[r.ID]; known {
-			if first.hash != string(r.Meta.BodyHash) {
+			if first.hash != hashOf(r.Meta) {
 				out.err = ErrKeyReused
 				return
 			}
 			*out = *first
 			out.Replayed = true
-			w.accepted = append(w.accepted, out)
+			w.rest = append(w.rest, out)
 			return
 		}
 	}
@@ -236,39 +270,43 @@ func (l *lane[S, C, E]) decideOne(ctx context.Context, w *write[S, C, E], r *Req
 		out.err = err
 		return
 	}
-	id := r.ID
-	if id == ([16]byte{}) {
-		id = newID()
-	}
 	meta := r.Meta
 	meta.CommandID = r.ID
 	state := w.state
 	encoded := make([]eventstore.Event, len(events))
 	for i, e := range events {
 		meta.DecidedAt = e.DecidedAt()
-		encoded[i], err = l.ledger.codec.Encode(ctx, l.stream, codec.EventID(l.stream, id, i), e, meta)
+		encoded[i], err = l.ledger.codec.Encode(ctx, l.stream, codec.EventID(l.stream, arrival, i), e, meta)
 		if err != nil {
 			out.err = err
 			return
 		}
 		state = l.ledger.decider.Evolve(state, e)
 	}
+	size := 0
 	for i := range encoded {
-		w.size += len(encoded[i].Data) + len(encoded[i].Metadata)
+		size += len(encoded[i].Data) + len(encoded[i].Metadata)
+	}
+	if len(encoded) > maxEvents || size > maxSize {
+		out.err = fmt.Errorf("%w: one command came to %d events of %d bytes", eventstore.ErrInvalid, len(encoded), size)
+		return
+	}
+	w.size += size
+	for range encoded {
 		w.metas = append(w.metas, meta)
 	}
 	w.events = append(w.events, encoded...)
 	w.state, w.entries = state, w.entries+uint64(len(events))
-	out.State, out.Entries, out.Events, out.hash = state, w.entries, events, string(r.Meta.BodyHash)
-	if len(events) > 0 {
-		w.accepted = append(w.accepted, out)
-		if r.ID != ([16]byte{}) {
-			w.repeated[r.ID] = out
-		}
+	out.State, out.Entries, out.Events, out.hash = state, w.entries, events, hashOf(r.Meta)
+	if len(w.events) > 0 {
+		w.rest = append(w.rest, out) // what appends nothing may be so by an event before it
+	}
+	if len(events) > 0 && r.ID != ([16]byte{}) {
+		w.repeated[r.ID] = out
 	}
 }
 
-// tellRefused lets the jobs that asked for it know what was refused, before anything else
+// tellRefused lets a job that asked for it know what was refused, before anything else
 // comes of it.
 func (w *write[S, C, E]) tellRefused(ctx context.Context) error {
 	for _, j := range w.jobs {
@@ -281,12 +319,24 @@ func (w *write[S, C, E]) tellRefused(ctx context.Context) error {
 	return nil
 }
 
-// fail ends all jobs with err.
-func fail[S, C any, E event](jobs []*job[S, C, E], err error) int {
+// fail ends all jobs with err. Where an attempt's outcome is unknown, that is the answer:
+// err may say that nothing was appended, which holds of the last attempt only.
+func fail[S, C any, E event](jobs []*job[S, C, E], err error, unknown bool) int {
+	if unknown && !errors.Is(err, eventstore.ErrUnknownOutcome) {
+		err = fmt.Errorf("%w: %w", eventstore.ErrUnknownOutcome, err)
+	}
 	for _, j := range jobs {
 		j.err = err
 	}
 	return len(jobs)
+}
+
+// recovered turns a panic under way into an error: what one command or one event runs
+// into must not take the process along.
+func recovered(err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("commands: panic: %v\n%s", v, debug.Stack())
+	}
 }
 
 // pause lets other writers through: longer with each attempt, and never in step with them.

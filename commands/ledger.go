@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,10 +27,12 @@ var (
 
 // Limits of a ledger.
 const (
-	maxAttempts   = 24              // decisions on one batch before ErrContended
-	maxPerWrite   = 256             // commands decided together
-	maxWaiting    = 8192            // commands that may wait for one stream
-	appendTimeout = 5 * time.Second // for one append, after which its outcome is unknown
+	maxAttempts   = 24                             // decisions on one batch before ErrContended
+	maxPerWrite   = 256                            // commands decided together
+	maxEvents     = eventstore.MaxAppendEvents / 2 // of one command; a write that has as many is full
+	maxSize       = eventstore.MaxAppendSize / 2   // of one command's events in bytes; likewise
+	maxWaiting    = 8192                           // commands that may wait for one stream
+	appendTimeout = 5 * time.Second                // for one append, after which its outcome is unknown
 	loadTimeout   = 30 * time.Second
 )
 
@@ -45,7 +48,7 @@ type Outcome[S, E any] struct {
 	State    S                   // right after the command
 	Events   []E                 // what it appended; none where it was so already
 	Entries  uint64              // in the stream right after the command: its revision plus one
-	Position eventstore.Position // of the event that made it so
+	Position eventstore.Position // of the event that made it so, or of a later one
 	Replayed bool                // the command was accepted before, and this is its first answer
 }
 
@@ -82,40 +85,35 @@ func newLedger[S, C any, E event](
 // handle decides one command on stream. A rejection comes with an Outcome that says what it
 // was decided on.
 func (l *ledger[S, C, E]) handle(ctx context.Context, stream eventstore.StreamName, r Request[C]) (Outcome[S, E], error) {
-	j := &job[S, C, E]{ctx: ctx, requests: []Request[C]{r}, done: make(chan struct{})}
+	j := newJob[S, C, E](ctx, []Request[C]{r}, nil)
 	if err := l.run(ctx, stream, j); err != nil {
 		return Outcome[S, E]{}, err
 	}
-	return l.answer(ctx, stream, &j.results[0])
-}
-
-// answer is what a result tells the caller; a command accepted before is read again.
-func (l *ledger[S, C, E]) answer(ctx context.Context, stream eventstore.StreamName, r *result[S, E]) (Outcome[S, E], error) {
-	if r.replay != nil && r.err == nil {
-		return l.replay(ctx, stream, *r.replay)
+	if err := l.replay(ctx, stream, j.results); err != nil {
+		return Outcome[S, E]{}, err
 	}
-	return r.Outcome, r.err
+	return j.results[0].Outcome, j.results[0].err
 }
 
 // result is one request's end.
 type result[S, E any] struct {
 	Outcome[S, E]
 	err    error
-	hash   string // of the body
-	replay *mark  // where the command's first answer stands in the stream
+	hash   [16]byte // of the body
+	replay *mark    // where the command's first answer stands in the stream
 }
 
 // handleAll decides several commands in order and appends what they come to as one write.
-// Before that write, and before any answer, refused is told of the commands that were
-// refused; where it fails, nothing is appended.
+// Before that write, and before any answer, refused is shown what is to become of them;
+// where it fails, nothing is appended. After a conflict it is called again.
 func (l *ledger[S, C, E]) handleAll(
 	ctx context.Context, stream eventstore.StreamName, rs []Request[C], refused func(context.Context, []result[S, E]) error,
 ) ([]result[S, E], error) {
-	j := &job[S, C, E]{ctx: ctx, requests: rs, refused: refused, done: make(chan struct{})}
+	j := newJob(ctx, rs, refused)
 	if err := l.run(ctx, stream, j); err != nil {
 		return nil, err
 	}
-	return j.results, nil
+	return j.results, l.replay(ctx, stream, j.results)
 }
 
 // state returns a stream's state as it was at most maxAge ago.
@@ -128,7 +126,7 @@ func (l *ledger[S, C, E]) state(ctx context.Context, stream eventstore.StreamNam
 		return outcomeOf[S, E](f), nil
 	}
 	lane.mu.Unlock()
-	j := &job[S, C, E]{ctx: ctx, done: make(chan struct{})}
+	j := newJob[S, C, E](ctx, nil, nil)
 	if err := l.run(ctx, stream, j); err != nil {
 		return Outcome[S, E]{}, err
 	}
@@ -150,10 +148,13 @@ func (l *ledger[S, C, E]) run(ctx context.Context, stream eventstore.StreamName,
 	case <-j.done:
 		return j.err
 	case <-ctx.Done():
-		// The command may still be decided; the caller finds out by its key.
-		return fmt.Errorf("%w: %w", eventstore.ErrUnknownOutcome, ctx.Err())
+		return gaveUp(ctx.Err())
 	}
 }
+
+// gaveUp answers a caller who no longer waits: the command may still be decided, and he
+// finds out by its key.
+func gaveUp(cause error) error { return fmt.Errorf("%w: %w", eventstore.ErrUnknownOutcome, cause) }
 
 func (l *ledger[S, C, E]) lane(stream eventstore.StreamName) *lane[S, C, E] {
 	l.mu.Lock()
@@ -194,8 +195,14 @@ type folded[S any] struct {
 
 // mark is a command found in its stream.
 type mark struct {
-	first, last uint64 // revisions of its events
-	hash        string
+	first, last uint64   // revisions of its events
+	hash        [16]byte // of the body
+}
+
+// hashOf is a body's hash as marks keep it: a day in memory has one for every command.
+func hashOf(meta codec.Metadata) (hash [16]byte) {
+	copy(hash[:], meta.BodyHash)
+	return hash
 }
 
 func outcomeOf[S any, E event](f folded[S]) Outcome[S, E] {
@@ -209,37 +216,35 @@ func (f folded[S]) expected() eventstore.Expected {
 	return eventstore.At(eventstore.Revision(f.entries - 1))
 }
 
-// read folds what stands in the stream past f into it, and stops after entry upTo where
-// that is not 0. Its events from revision keep on are returned.
+// read folds what stands in the stream past f into it. Where see is not nil it is shown
+// each event once that is folded, and ends the reading by returning false.
 func (l *ledger[S, C, E]) read(
-	ctx context.Context, stream eventstore.StreamName, f *folded[S], upTo, keep uint64,
-) (kept []E, err error) {
+	ctx context.Context, stream eventstore.StreamName, f *folded[S], see func(E) (more bool),
+) (err error) {
+	defer recovered(&err)
 	for r, err := range l.store.ReadStream(ctx, stream, eventstore.Revision(f.entries)) {
 		if errors.Is(err, eventstore.ErrStreamNotFound) {
-			return nil, nil
+			return nil
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		d, err := l.codec.Decode(ctx, r)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		e, ok := d.Event.(E)
 		if !ok {
-			return nil, fmt.Errorf("commands: %s in stream %s is no event of its aggregate", r.Type, stream)
+			return fmt.Errorf("commands: %s in stream %s is no event of its aggregate", r.Type, stream)
 		}
 		f.State = l.decider.Evolve(f.State, e)
-		if uint64(r.Revision) >= keep {
-			kept = append(kept, e)
-		}
 		f.mark(d.Meta, uint64(r.Revision))
 		f.entries, f.position = uint64(r.Revision)+1, r.Position
-		if upTo != 0 && f.entries >= upTo {
-			break
+		if see != nil && !see(e) {
+			return nil
 		}
 	}
-	return kept, nil
+	return nil
 }
 
 func (f *folded[S]) mark(meta codec.Metadata, revision uint64) {
@@ -248,23 +253,43 @@ func (f *folded[S]) mark(meta codec.Metadata, revision uint64) {
 	}
 	m, again := f.outcomes[meta.CommandID]
 	if !again {
-		m = mark{first: revision, hash: string(meta.BodyHash)}
+		m = mark{first: revision, hash: hashOf(meta)}
 	}
 	m.last = revision
 	f.outcomes[meta.CommandID] = m
 }
 
-// replay answers a command again as it was answered first, from the stream.
-func (l *ledger[S, C, E]) replay(ctx context.Context, stream eventstore.StreamName, m mark) (o Outcome[S, E], err error) {
-	f := folded[S]{State: l.decider.Initial(), outcomes: map[[16]byte]mark{}}
-	events, err := l.read(ctx, stream, &f, m.last+1, m.first)
-	if err != nil {
-		return o, err
+// replay gives those of rs that were accepted before their first answers again, from the
+// stream and in one reading of it.
+func (l *ledger[S, C, E]) replay(ctx context.Context, stream eventstore.StreamName, rs []result[S, E]) error {
+	ends := map[uint64][]*result[S, E]{} // by the revision at which a command's events end
+	for i := range rs {
+		if r := &rs[i]; r.replay != nil && r.err == nil {
+			ends[r.replay.last] = append(ends[r.replay.last], r)
+		}
 	}
-	return Outcome[S, E]{State: f.State, Events: events, Entries: f.entries, Position: f.position, Replayed: true}, nil
+	if len(ends) == 0 {
+		return nil
+	}
+	f := folded[S]{State: l.decider.Initial(), outcomes: map[[16]byte]mark{}}
+	var events []E
+	err := l.read(ctx, stream, &f, func(e E) bool {
+		events = append(events, e)
+		last := f.entries - 1
+		for _, r := range ends[last] {
+			r.Outcome = outcomeOf[S, E](f)
+			r.Events, r.Replayed = slices.Clone(events[r.replay.first:]), true
+		}
+		delete(ends, last)
+		return len(ends) > 0
+	})
+	if err == nil && len(ends) > 0 {
+		err = fmt.Errorf("commands: stream %s ends before what was read of it", stream)
+	}
+	return err
 }
 
-// newID identifies the events of a command that has no id of its own.
+// newID is an id that no other is like.
 func newID() (id [16]byte) {
 	_, _ = rand.Read(id[:]) // never fails; see crypto/rand
 	return id

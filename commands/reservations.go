@@ -97,7 +97,9 @@ func (a *App) HoldTable(ctx context.Context, c Caller, h HoldTable) (Booked, err
 	if err != nil {
 		return Booked{Restaurant: h.Restaurant, Date: h.Date, Zone: loc.String(), Staff: who.Kind == domain.ActorStaff}, err
 	}
-	return booked(o, heldNumber(o.Events))
+	b, err := booked(o, heldNumber(o.Events))
+	b.Staff = who.Kind == domain.ActorStaff
+	return b, err
 }
 
 // opening is how a day would be opened that has no plan yet.
@@ -157,7 +159,9 @@ func (a *App) change(
 	if err != nil {
 		return Booked{}, err
 	}
-	return booked(o, number)
+	b, err := booked(o, number)
+	b.Staff = who.Kind == domain.ActorStaff
+	return b, err
 }
 
 // OpenDay opens a day inside the restaurant's horizon, so that it can be shown. A day

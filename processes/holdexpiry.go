@@ -46,7 +46,8 @@ type HoldExpiryConfig struct {
 const (
 	holdExpiryName = "hold-expiry"
 	saveEvery      = 5 * time.Second
-	retryAfter     = domain.Instant(1000)
+	retryAfter     = time.Second // doubles with each attempt to record a lapse,
+	retryDoublings = 6           // so often at most
 	recordTimeout  = 20 * time.Second
 )
 
@@ -59,6 +60,7 @@ type pendingHold struct {
 	holdKey
 	expires domain.Instant
 	after   eventstore.Position // the record before the hold
+	tries   int                 // to record its lapse
 	index   int                 // in the heap
 }
 
@@ -89,6 +91,7 @@ func (h *HoldExpiry) Run(ctx context.Context) error {
 		return err
 	}
 	h.at, h.saved = at, at
+	h.live.Store(false)
 	h.pending, h.due = map[holdKey]*pendingHold{}, nil
 	subscriber, err := feed.New(feed.Config{Store: h.cfg.Store, Logger: h.cfg.Log, Start: feed.From(at)})
 	if err != nil {
@@ -124,12 +127,12 @@ func (h *HoldExpiry) Run(ctx context.Context) error {
 
 func (h *HoldExpiry) read(msg *message.Message) {
 	b, _ := feed.BatchOf(msg)
+	before := h.at
 	for _, r := range b.Records {
-		if err := h.see(msg.Context(), r); err != nil {
-			if msg.Context().Err() == nil {
-				h.cfg.Log.Error("hold expiry: a record could not be read; its hold is not recorded as lapsed by itself",
-					"stream", r.Stream, "revision", r.Revision, "error", err)
-			}
+		if err := h.see(msg.Context(), r); err != nil && !h.passOver(msg.Context(), r, err) {
+			h.at = before
+			msg.Nack() // and the batch comes again
+			return
 		}
 		h.at = r.Position
 	}
@@ -137,6 +140,27 @@ func (h *HoldExpiry) read(msg *message.Message) {
 	h.live.Store(b.Live)
 	h.waiting.Store(int64(len(h.pending)))
 	msg.Ack()
+}
+
+// passOver goes on without a record that can never be read. For one that cannot be read
+// now, because the key store is away, it waits and returns false.
+func (h *HoldExpiry) passOver(ctx context.Context, r eventstore.Record, err error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	at := []any{"stream", r.Stream, "revision", r.Revision, "error", err}
+	if errors.Is(err, codec.ErrCorrupt) || errors.Is(err, codec.ErrUnknownType) || errors.Is(err, codec.ErrNewerVersion) {
+		h.cfg.Log.Error("hold expiry: a record cannot be read; its hold is not recorded as lapsed by itself", at...)
+		return true
+	}
+	h.cfg.Log.Warn("hold expiry: a record could not be read; trying again", at...)
+	pause := time.NewTimer(retryAfter)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-ctx.Done():
+	}
+	return false
 }
 
 func (h *HoldExpiry) see(ctx context.Context, r eventstore.Record) error {
@@ -189,7 +213,8 @@ func (h *HoldExpiry) record(ctx context.Context) {
 	told := map[eventstore.StreamName]bool{}
 	for len(h.due) > 0 && h.due[0].expires <= now && ctx.Err() == nil {
 		p := h.due[0]
-		p.expires = now + retryAfter
+		p.expires = now.Add(retryAfter << min(p.tries, retryDoublings))
+		p.tries++
 		heap.Fix(&h.due, 0)
 		if told[p.stream] {
 			continue
