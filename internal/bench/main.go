@@ -1,0 +1,135 @@
+// Command bench measures Daybook over HTTP beside the baseline, in one run: accepted writes
+// a second on one hot restaurant-day and over a hundred, availability read while nothing
+// is written and while something is, each with its latencies, and how many times the
+// baseline's rate each is. The ratios are the result; the rates are this machine's.
+//
+// Both servers are processes of their own with their defaults: Daybook with every engine
+// embedded, syncing and feeding its views; the baseline on a PostgreSQL that commits to
+// disk. They share the processor with the load generator, and take turns cell by cell, so
+// that what drifts hits both. Only what was accepted counts; refusals are shown apart.
+//
+// What belongs here: making load, measuring and printing. How the baseline books is
+// package baseline's; measuring one room alone is that room's own benchmarks'.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// settings is what the flags say.
+type settings struct {
+	duration time.Duration // of each cell
+	warmup   time.Duration
+	clients  []int
+	only     []string // parts
+	systems  []string
+	profile  string
+}
+
+var allParts = []string{"hot", "many", "availability"}
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == baselineArg {
+		if err := serveBaseline(); err != nil {
+			fmt.Fprintln(os.Stderr, "baseline:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return
+		}
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func parse(args []string, errs io.Writer) (c settings, err error) {
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(errs)
+	f.DurationVar(&c.duration, "duration", 5*time.Second, "how long each cell is measured")
+	f.DurationVar(&c.warmup, "warmup", time.Second, "how long each cell runs before it is measured")
+	clients := f.String("clients", "1,16,64", "how many clients, one set of cells each")
+	only := f.String("only", strings.Join(allParts, ","), "which parts")
+	systems := f.String("systems", "daybook,baseline", "which systems; the ratios need both")
+	f.StringVar(&c.profile, "profile", "", "write a CPU profile of Daybook's process during its cells to this file")
+	if err := f.Parse(args); err != nil {
+		return c, err
+	}
+	c.only, c.systems = strings.Split(*only, ","), strings.Split(*systems, ",")
+	for _, part := range c.only {
+		if !slices.Contains(allParts, part) {
+			return c, fmt.Errorf("-only %q: want some of %s", part, strings.Join(allParts, ","))
+		}
+	}
+	for _, s := range c.systems {
+		if s != "daybook" && s != "baseline" {
+			return c, fmt.Errorf("-systems %q: want daybook, baseline or both", s)
+		}
+	}
+	for _, text := range strings.Split(*clients, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > 1000 {
+			return c, fmt.Errorf("-clients %q: want numbers from 1 to 1000", text)
+		}
+		c.clients = append(c.clients, n)
+	}
+	if c.duration < 100*time.Millisecond || c.warmup < 0 {
+		return c, errors.New("-duration: want at least 100ms")
+	}
+	if f.NArg() > 0 {
+		return c, fmt.Errorf("unknown argument %q", f.Arg(0))
+	}
+	return c, nil
+}
+
+func run(ctx context.Context, args []string, out, errs io.Writer) (err error) {
+	c, err := parse(args, errs)
+	if err != nil {
+		return err
+	}
+	var systems []*system
+	defer func() {
+		for _, s := range systems {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	facts := machine()
+	if slices.Contains(c.systems, "daybook") {
+		fmt.Fprintln(errs, "building and furnishing daybook ...")
+		s, err := startDaybook(ctx, c.profile)
+		if err != nil {
+			return err
+		}
+		systems = append(systems, s)
+	}
+	if slices.Contains(c.systems, "baseline") {
+		fmt.Fprintln(errs, "starting PostgreSQL and the baseline ...")
+		s, version, err := startBaseline(ctx)
+		if err != nil {
+			return err
+		}
+		facts += ", PostgreSQL " + version
+		systems = append(systems, s)
+	}
+	rows, err := measure(ctx, c, systems, errs)
+	if err != nil {
+		return err
+	}
+	return print(out, facts, c, rows)
+}
