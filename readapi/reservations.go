@@ -19,7 +19,7 @@ func (r *reads) reservations(api *httpapi.API) {
 	one.Security, one.Errors = httpapi.LoggedIn, append(one.Errors, http.StatusNotFound)
 	httpapi.Handle(api, one, func(ctx context.Context, in *struct {
 		After
-		ID string `path:"id"`
+		ID string `path:"id" doc:"the reservation's id, rsv_…"`
 	}) (*body[httpapi.Reservation], error) {
 		e, err := r.visible(ctx, in.After, in.ID)
 		if err != nil {
@@ -134,7 +134,7 @@ func (r *reads) audit(api *httpapi.API) {
 	httpapi.Handle(api, op, func(ctx context.Context, in *struct {
 		After
 		Paging
-		ID            string `path:"id"`
+		ID            string `path:"id" doc:"the restaurant's id, rst_…"`
 		From          string `query:"from" doc:"RFC 3339: decided at or after"`
 		To            string `query:"to" doc:"RFC 3339: decided before"`
 		Actor         string `query:"actor" doc:"a user id"`
@@ -173,7 +173,7 @@ func (r *reads) audit(api *httpapi.API) {
 	httpapi.Handle(api, history, func(ctx context.Context, in *struct {
 		After
 		Paging
-		ID string `path:"id"`
+		ID string `path:"id" doc:"the reservation's id, rsv_…"`
 	}) (*body[page[change]], error) {
 		e, err := r.visible(ctx, After{}, in.ID)
 		if err != nil {

@@ -17,7 +17,7 @@ func (r *reads) restaurants(api *httpapi.API) {
 	op.Errors = append(op.Errors, http.StatusNotFound)
 	httpapi.Handle(api, op, func(ctx context.Context, in *struct {
 		After
-		ID string `path:"id"`
+		ID string `path:"id" doc:"the restaurant's id, rst_…"`
 	}) (*body[httpapi.Restaurant], error) {
 		state, revision, err := r.restaurant(ctx, in.After, in.ID)
 		if err != nil {
@@ -66,7 +66,7 @@ func (r *reads) availability(api *httpapi.API) {
 	op.Errors = append(op.Errors, http.StatusNotFound)
 	httpapi.Handle(api, op, func(ctx context.Context, in *struct {
 		After
-		ID    string `path:"id"`
+		ID    string `path:"id" doc:"the restaurant's id, rst_…"`
 		Date  string `query:"date" required:"true" doc:"service date, YYYY-MM-DD"`
 		Party int    `query:"party" required:"true" minimum:"1" maximum:"500"`
 	}) (*body[availabilityBody], error) {

@@ -16,10 +16,10 @@ import (
 )
 
 type reserveBody struct {
-	RestaurantID    string         `json:"restaurantId"`
+	RestaurantID    string         `json:"restaurantId" doc:"rst_…"`
 	Date            string         `json:"date,omitempty" doc:"service date, YYYY-MM-DD; may be left out beside startsAt"`
 	Time            string         `json:"time,omitempty" doc:"local time of the slot, HH:MM"`
-	StartsAt        string         `json:"startsAt,omitempty" doc:"the slot's instant, instead of time"`
+	StartsAt        string         `json:"startsAt,omitempty" format:"date-time" doc:"the slot's instant, instead of time"`
 	Party           int            `json:"party" minimum:"1" maximum:"500"`
 	Guest           *httpapi.Guest `json:"guest,omitempty" doc:"whom the table is kept for, if not for the caller"`
 	Notes           string         `json:"notes,omitempty" maxLength:"1000"`
@@ -62,7 +62,7 @@ func (w *writes) reservations(api *httpapi.API) {
 	}
 	httpapi.Handle(api, confirm, func(ctx context.Context, in *struct {
 		Keyed
-		ID string `path:"id"`
+		ID string `path:"id" doc:"the reservation's id, rsv_…"`
 	}) (*answer[httpapi.Reservation], error) {
 		c, id, err := addressed(ctx, &confirm, in.Keyed, in.ID, nil)
 		if err != nil {
@@ -77,7 +77,7 @@ func (w *writes) reservations(api *httpapi.API) {
 	}
 	httpapi.Handle(api, cancel, func(ctx context.Context, in *struct {
 		Keyed
-		ID   string `path:"id"`
+		ID   string `path:"id" doc:"the reservation's id, rsv_…"`
 		Body *cancelBody
 	}) (*answer[httpapi.Reservation], error) {
 		body := cancelBody{}

@@ -23,7 +23,7 @@ type profileBody struct {
 	Zip          string            `json:"zip,omitempty" maxLength:"20"`
 	Location     *httpapi.Location `json:"location,omitempty"`
 	TimeZone     string            `json:"timeZone" minLength:"1" maxLength:"64" doc:"IANA name, such as Europe/Berlin"`
-	PriceLevel   int               `json:"priceLevel,omitempty" minimum:"0" maximum:"4"`
+	PriceLevel   int               `json:"priceLevel,omitempty" minimum:"0" maximum:"4" doc:"1 (cheap) to 4; 0 for not said"`
 	Features     []string          `json:"features,omitempty" maxItems:"50"`
 	Description  string            `json:"description,omitempty" maxLength:"5000"`
 	ContactEmail string            `json:"contactEmail,omitempty" maxLength:"254"`
@@ -76,7 +76,7 @@ type tableIDBody struct {
 // About is a request that addresses one restaurant.
 type About struct {
 	Keyed
-	ID string `path:"id"`
+	ID string `path:"id" doc:"the restaurant's id, rst_…"`
 }
 
 func (w *writes) restaurants(api *httpapi.API) {
@@ -173,7 +173,7 @@ func (w *writes) restaurants(api *httpapi.API) {
 
 	type OneTable struct {
 		About
-		TableID string `path:"tableId"`
+		TableID string `path:"tableId" doc:"the table's id, tbl_…"`
 	}
 	changeTable := op("change-table", http.MethodPatch, "/{id}/tables/{tableId}", "Change a table", http.StatusOK)
 	httpapi.Handle(api, changeTable, func(ctx context.Context, in *struct {

@@ -41,12 +41,12 @@ func Register(api *httpapi.API, app commands.UseCases, tokens Tokens) {
 
 // Keyed is a request that is recognised when it comes again.
 type Keyed struct {
-	Key string `header:"Idempotency-Key" maxLength:"255" doc:"required: the same key and body get the same answer, however often they are sent"`
+	Key string `header:"Idempotency-Key" maxLength:"255" doc:"of your own making, such as a UUID: the same key and body get the same answer, however often they are sent"`
 }
 
 // Written is what an answer to a write carries beside its body.
 type Written struct {
-	Position uint64 `header:"Ledger-Position" doc:"send it as Min-Ledger-Position to read what was Written"`
+	Position uint64 `header:"Ledger-Position" doc:"send it as Min-Ledger-Position to read what was written"`
 	Replay   string `header:"Idempotent-Replay" doc:"true where this is the first answer again"`
 }
 

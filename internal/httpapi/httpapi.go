@@ -78,8 +78,9 @@ func New(cfg Config) *API {
 
 	hc := huma.DefaultConfig("Daybook", cfg.Version)
 	hc.Info.Description = "A reservation ledger: hold a table, confirm it, and read every change that was made."
-	hc.DocsPath, hc.SchemasPath = "", ""
-	hc.CreateHooks = nil // no $schema links in answers
+	hc.DocsPath, hc.SchemasPath, hc.OpenAPIPath = "", "", "" // readapi serves the description
+	huma.DefaultArrayNullable = false                        // an empty list is [], in both directions
+	hc.CreateHooks = nil                                     // no $schema links in answers
 	hc.RejectUnknownQueryParameters = true
 	hc.Transformers = append(hc.Transformers, withRequestID)
 	hc.Components.SecuritySchemes = map[string]*huma.SecurityScheme{

@@ -1,0 +1,170 @@
+package readapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"daybook/domain"
+	"daybook/internal/problem"
+)
+
+// The description of the API says for each operation which codes it answers with. Those that
+// follow from what an operation takes are added by describe; refusals lists the rest, which
+// only the rules behind the operation know. An operation without a row fails a test.
+var refusals = map[string][]domain.Code{
+	"register-user": {domain.CodeEmailTaken},
+	"log-in":        {domain.CodeBadCredentials},
+
+	"register-restaurant": {},
+	"search-restaurants":  {},
+	"read-restaurant":     {domain.CodeNotFound},
+	"change-restaurant":   {domain.CodeNotFound, domain.CodeForbidden},
+	"set-hours":           {domain.CodeNotFound, domain.CodeForbidden},
+	"set-policy":          {domain.CodeNotFound, domain.CodeForbidden},
+	"publish-restaurant":  {domain.CodeNotFound, domain.CodeForbidden, domain.CodeNotReady},
+	"add-table":           {domain.CodeNotFound, domain.CodeForbidden, domain.CodeTableNumberUsed},
+	"change-table":        {domain.CodeNotFound, domain.CodeForbidden, domain.CodeTableNumberUsed},
+	"remove-table":        {domain.CodeNotFound, domain.CodeForbidden},
+
+	"read-availability": {domain.CodeNotFound},
+	"reserve": {
+		domain.CodeNotFound, domain.CodeInPast, domain.CodeTooSoon, domain.CodeTooFarAhead, domain.CodeClosed, domain.CodeOutsideHours,
+		domain.CodeOffSlot, domain.CodeAmbiguousTime, domain.CodePartyTooLarge, domain.CodeNoTable, domain.CodePacingFull,
+	},
+	"confirm-reservation": {domain.CodeNotFound, domain.CodeHoldExpired, domain.CodeCancelled},
+	"cancel-reservation":  {domain.CodeNotFound, domain.CodeHoldExpired, domain.CodeStarted},
+	"read-reservation":    {domain.CodeNotFound},
+	"own-reservations":    {},
+
+	"audit":               {domain.CodeNotFound, domain.CodeForbidden},
+	"reservation-history": {domain.CodeNotFound},
+}
+
+// examples are bodies that the form of the request accepts.
+var examples = map[string]string{
+	"register-user":       `{"email": "ada@example.com", "password": "correct horse battery", "firstName": "Ada", "lastName": "Reed"}`,
+	"log-in":              `{"email": "ada@example.com", "password": "correct horse battery"}`,
+	"register-restaurant": `{"name": "Zur Linde", "cuisine": "German", "address": "Auguststrasse 12", "city": "Berlin", "timeZone": "Europe/Berlin", "priceLevel": 2}`,
+	"change-restaurant":   `{"description": "Seasonal cooking under a lime tree.", "features": ["terrace", "vegetarian"]}`,
+	"set-hours":           `{"shifts": [{"days": ["fri", "sat"], "name": "Dinner", "opens": "17:00", "lastSeating": "23:30", "closes": "01:00", "slotMinutes": 30}]}`,
+	"set-policy":          `{"holdMinutes": 10, "horizonDays": 60, "noticeMinutes": 60, "turnMinutes": [{"upToParty": 2, "minutes": 90}, {"upToParty": 12, "minutes": 120}], "bufferMinutes": 10, "pacingCovers": 24}`,
+	"add-table":           `{"number": "7", "minCapacity": 2, "capacity": 4, "area": "Terrace"}`,
+	"change-table":        `{"capacity": 6}`,
+	"reserve":             `{"restaurantId": "rst_…", "date": "2026-12-05", "time": "19:30", "party": 4, "notes": "a high chair, please"}`,
+	"cancel-reservation":  `{"reason": "the plane is late"}`,
+}
+
+// tags order the operations.
+var tags = []*huma.Tag{
+	{Name: "People", Description: "Accounts, and logging in."},
+	{Name: "Restaurants", Description: "A restaurant, its tables, its hours and its policy. Its owner changes them; everybody reads them."},
+	{Name: "Booking", Description: "What is free, holding a table, confirming, cancelling."},
+	{Name: "Ledger", Description: "Every change that was made, by whom, and when."},
+}
+
+const description = `A reservation ledger: hold a table, confirm it, and read every change that was made.
+
+Whatever changes something carries an Idempotency-Key of your own making. The same key and body get the same answer, however often they are sent, so send again, with the same key, whenever no answer comes.
+
+An accepted write answers with Ledger-Position. A read that carries it as Min-Ledger-Position sees that write.
+
+A refusal is application/problem+json with a stable code: decide by it. Its type is the address of a page about it.`
+
+// describe completes what huma made of the routes.
+func describe(d *huma.OpenAPI) {
+	d.Info.Description = description
+	d.Info.License = &huma.License{Name: "Apache 2.0", Identifier: "Apache-2.0"}
+	d.Servers = []*huma.Server{{URL: "/"}}
+	d.Tags = tags
+	d.Security = []map[string][]string{{}} // nobody need log in, but where an operation says so
+	if bearer := d.Components.SecuritySchemes["bearer"]; bearer != nil {
+		bearer.Description = "accessToken as POST /users/login or /users/register answers with"
+	}
+	var all []any
+	for _, code := range problem.Codes() {
+		all = append(all, string(code))
+	}
+	slices.SortFunc(all, func(a, b any) int { return strings.Compare(a.(string), b.(string)) })
+	d.Components.Schemas.Map()["Problem"].Properties["code"].Enum = all
+	for _, item := range d.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Put, item.Post, item.Patch, item.Delete} {
+			if op != nil {
+				describeOperation(op)
+			}
+		}
+	}
+}
+
+func describeOperation(op *huma.Operation) {
+	codes := append([]domain.Code{domain.CodeInvalid, problem.Unavailable, problem.Internal}, refusals[op.OperationID]...)
+	for _, p := range op.Parameters {
+		if p.Schema != nil {
+			p.Schema.Description = "" // it is the parameter's
+		}
+		switch p.Name {
+		case "Idempotency-Key":
+			// It is required, but by the handler: huma would refuse with a code of the form.
+			p.Required = true
+			codes = append(codes, problem.KeyMissing, problem.KeyReused, problem.Contended, problem.Overloaded, problem.OutcomeUnknown)
+		case "Min-Ledger-Position":
+			codes = append(codes, problem.ViewBehind)
+		}
+	}
+	if op.RequestBody != nil {
+		codes = append(codes, problem.Malformed, problem.TooLarge, problem.UnsupportedMedia, problem.TimedOut)
+		if example, ok := examples[op.OperationID]; ok {
+			op.RequestBody.Content["application/json"].Example = json.RawMessage(example)
+		}
+	}
+	if len(op.Security) > 0 {
+		codes = append(codes, problem.Unauthenticated)
+	}
+	describeAnswers(op, codes)
+}
+
+// describeAnswers replaces huma's answers of refusal by what codes say.
+func describeAnswers(op *huma.Operation, codes []domain.Code) {
+	var form *huma.MediaType
+	for status, answer := range op.Responses {
+		if n, err := strconv.Atoi(status); err == nil && n < 400 {
+			for _, h := range answer.Headers {
+				h.Description, h.Schema.Description = h.Schema.Description, ""
+			}
+			continue
+		}
+		if m := answer.Content[problem.ContentType]; m != nil {
+			form = m
+		}
+		delete(op.Responses, status)
+	}
+	byStatus := map[int][]string{}
+	for _, code := range codes {
+		status := problem.New(code, "").Status
+		byStatus[status] = append(byStatus[status], string(code))
+	}
+	for status, of := range byStatus {
+		slices.Sort(of)
+		answer := &huma.Response{
+			Description: fmt.Sprintf("%s: `%s`", http.StatusText(status), strings.Join(of, "`, `")),
+			Content:     map[string]*huma.MediaType{problem.ContentType: form},
+			Extensions:  map[string]any{"x-codes": of},
+		}
+		switch status {
+		case http.StatusServiceUnavailable:
+			answer.Headers = map[string]*huma.Param{"Retry-After": {
+				Description: "in how many seconds to send it again", Required: true, Schema: &huma.Schema{Type: "integer"},
+			}}
+		case http.StatusUnauthorized:
+			if len(op.Security) > 0 {
+				answer.Headers = map[string]*huma.Param{"WWW-Authenticate": {Required: true, Schema: &huma.Schema{Type: "string"}}}
+			}
+		}
+		op.Responses[strconv.Itoa(status)] = answer
+	}
+}
