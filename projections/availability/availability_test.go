@@ -8,12 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"daybook/domain"
 	"daybook/domain/restaurantday"
 	"daybook/eventstore"
-	"daybook/internal/enginetest"
 	"daybook/projections"
 )
 
@@ -88,155 +85,6 @@ func TestManyDaysAtOnce(t *testing.T) {
 			if !reflect.DeepEqual(got, want) {
 				t.Fatal("answers differ from the streams")
 			}
-		}
-	})
-}
-
-func TestFlushedIsHealed(t *testing.T) {
-	onBothEnds(t, func(t *testing.T, e end) {
-		h := newHouse(t)
-		store := &counting{Store: h.store}
-		v := h.view(e.client(), func(o *Options) { o.Store = store })
-		at := h.do(today, h.hold(today, 2, "18:30"))
-		h.feed(v, 0)
-		if got := h.checkpoint(v); got != at.Position {
-			t.Fatalf("checkpoint %d, want %d", got, at.Position)
-		}
-		before := dump(t, e.client())[epochKey]
-		e.flush()
-		h.check(v, today, 2, 2)
-		reads := store.reads.Load()
-		h.check(v, today, 2, 2)
-		if n := store.reads.Load() - reads; n != 0 {
-			t.Errorf("%d streams read for a healed day", n)
-		}
-		after := dump(t, e.client())
-		if after[epochKey] == "" || after[epochKey] == before {
-			t.Errorf("epoch %x after %x, want a new one", after[epochKey], before)
-		}
-		if _, kept := after[today.redisKey()]; !kept {
-			t.Error("the healed day was not written back")
-		}
-	})
-}
-
-func TestAnEmptyStartReplaysNothing(t *testing.T) {
-	onBothEnds(t, func(t *testing.T, e end) {
-		h := newHouse(t)
-		at := h.do(today, h.hold(today, 2, "18:30"))
-		v := h.view(e.client())
-		if got := h.checkpoint(v); got != at.Position {
-			t.Fatalf("checkpoint %d, want the head %d", got, at.Position)
-		}
-		h.check(v, today, 2, 2)
-		next := h.do(today, h.hold(today, 2, "18:30"))
-		h.feed(v, at.Position)
-		h.check(v, today, 4, 2, AtLeast(next.Position))
-	})
-}
-
-// A Redis put back to the past is noticed by the next reader, without any runner.
-func TestPutBackIsNoticedByAReader(t *testing.T) {
-	onBothEnds(t, func(t *testing.T, e end) {
-		h := newHouse(t)
-		v := h.view(e.client())
-		at := h.do(today, h.hold(today, 2, "18:30"))
-		h.feed(v, 0)
-		restore := e.snapshot()
-		h.do(today, h.hold(today, 2, "18:30"))
-		h.feed(v, at.Position)
-		h.check(v, today, 4, 2)
-		old := dump(t, e.client())
-		restore()
-		h.check(v, today, 4, 2)
-		if now := dump(t, e.client()); now[epochKey] == old[epochKey] {
-			t.Error("no new epoch")
-		}
-		// Put back once more, to before that epoch: its own must not come alive again.
-		restore()
-		h.check(v, today, 4, 2)
-	})
-}
-
-// What a runner finds put back it does not write on to: a process that has seen nothing
-// before must not take the days that were put back for current.
-func TestPutBackIsNoticedByTheRunner(t *testing.T) {
-	onBothEnds(t, func(t *testing.T, e end) {
-		h := newHouse(t)
-		v := h.view(e.client())
-		at := h.do(today, h.hold(today, 2, "18:30"))
-		h.feed(v, 0)
-		restore := e.snapshot()
-		at2 := h.do(today, h.hold(today, 2, "18:30"))
-		h.feed(v, at.Position)
-		restore()
-		other := DayKey{restaurant, date + 1}
-		at3 := h.do(other, h.hold(other, 2, "18:00"))
-		h.feed(v, at2.Position)
-		fresh := h.view(e.client())
-		if got := h.checkpoint(fresh); got != at3.Position {
-			t.Fatalf("checkpoint %d, want %d", got, at3.Position)
-		}
-		h.check(fresh, today, 4, 2)
-		h.check(fresh, other, 2, 2)
-	})
-}
-
-// A Redis that served another ledger, or one that was put back to the past, is empty.
-func TestAnotherLedgersRedis(t *testing.T) {
-	onBothEnds(t, func(t *testing.T, e end) {
-		first, second := newHouse(t), newHouse(t)
-		first.do(today, first.hold(today, 4, "18:30"))
-		first.feed(first.view(e.client()), 0)
-		second.do(today, second.hold(today, 2, "18:30"))
-		second.check(second.view(e.client()), today, 2, 2)
-	})
-}
-
-func TestLedgerPutBack(t *testing.T) {
-	onBothEnds(t, func(t *testing.T, e end) {
-		h := newHouse(t)
-		h.do(today, h.hold(today, 2, "18:30"))
-		at := h.feed(h.view(e.client()), 0)
-		// As if Redis had seen more of this ledger than there is.
-		if err := e.client().Set(context.Background(), positionKey, formatPosition(at+1000), 0).Err(); err != nil {
-			t.Fatal(err)
-		}
-		v := h.view(e.client())
-		if got := h.checkpoint(v); got != at {
-			t.Fatalf("checkpoint %d, want %d", got, at)
-		}
-		h.do(today, h.hold(today, 2, "18:30"))
-		h.feed(v, at)
-		h.check(v, today, 4, 2)
-	})
-}
-
-func TestProcessesAgreeOnTheEpoch(t *testing.T) {
-	onBothEnds(t, func(t *testing.T, e end) {
-		h := newHouse(t)
-		h.do(today, h.hold(today, 2, "18:30"))
-		views := make([]*View, 4)
-		for i := range views {
-			views[i] = h.view(e.client())
-			h.check(views[i], today, 2, 2)
-		}
-		e.flush()
-		var wg sync.WaitGroup
-		for _, v := range views {
-			wg.Go(func() {
-				if _, err := v.Day(context.Background(), restaurant, date, 2); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		wg.Wait()
-		epoch := dump(t, e.client())[epochKey]
-		for _, v := range views {
-			h.check(v, today, 2, 2)
-		}
-		if got := dump(t, e.client())[epochKey]; got != epoch {
-			t.Errorf("epoch %x after %x though nothing was lost", got, epoch)
 		}
 	})
 }
@@ -461,41 +309,6 @@ func eventually(t *testing.T, what string, f func() bool) {
 	}
 }
 
-func TestWithoutRedis(t *testing.T) {
-	server := enginetest.NewRedis(t)
-	e := &realEnd{t: t, server: server}
-	h := newHouse(t)
-	v := h.view(e.client())
-	runner := h.run(v)
-	at := h.do(today, h.hold(today, 2, "18:30"))
-	h.wait(runner, at.Position)
-	h.check(v, today, 2, 2)
-
-	server.Stop(t)
-	next := h.do(today, h.hold(today, 2, "18:30"))
-	h.check(v, today, 4, 2, AtLeast(next.Position))
-	began := time.Now()
-	for range 1000 {
-		h.check(v, today, 4, 2)
-	}
-	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("1000 answers without Redis took %v", took)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-	defer cancel()
-	if err := runner.Wait(ctx, Name, next.Position); !errors.Is(err, projections.ErrBehind) || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Wait without Redis: %v, want ErrBehind", err)
-	}
-
-	server.Start(t)
-	h.wait(runner, next.Position)
-	h.check(v, today, 4, 2)
-	eventually(t, "the day stands in Redis again", func() bool {
-		h.check(v, today, 4, 2)
-		return e.client().Exists(context.Background(), today.redisKey()).Val() == 1
-	})
-}
-
 func TestAtLeastRefusesWhatTheLedgerHasNotReached(t *testing.T) {
 	h := newHouse(t)
 	e := newInProcessEnd(t)
@@ -534,64 +347,4 @@ func TestPastDaysAreNotKept(t *testing.T) {
 			t.Error("a past day was written back")
 		}
 	})
-}
-
-func TestRebuiltEqualsLive(t *testing.T) {
-	onBothEnds(t, func(t *testing.T, e end) {
-		h := newHouse(t)
-		v := h.view(e.client())
-		p := h.checkpoint(v)
-		for i := range domain.ServiceDate(30) {
-			key := DayKey{restaurant, date + i}
-			h.do(key, h.hold(key, 2, "18:30"), h.pending(key, 4, "19:00"), h.hold(key, 1, "20:00"),
-				restaurantday.Cancel{Now: morning, Actor: domain.System(), Number: 1})
-			if i%7 == 0 {
-				p = h.feed(v, p)
-			}
-		}
-		h.feed(v, p)
-		live := days(t, e.client())
-		var reached eventstore.Position
-		err := projections.Rebuild(context.Background(), h.store, v, projections.Options{Logger: quiet}, func(at, _ eventstore.Position) { reached = at })
-		if err != nil {
-			t.Fatal(err)
-		}
-		if head, _ := h.store.Head(context.Background()); reached != head {
-			t.Errorf("progress ended at %d, want %d", reached, head)
-		}
-		rebuilt := days(t, e.client())
-		if len(live) != 30 || !reflect.DeepEqual(rebuilt, live) {
-			t.Errorf("%d days rebuilt, %d live, not equal", len(rebuilt), len(live))
-		}
-	})
-}
-
-// shown is all of a value but its epoch and when it was read.
-type shown struct {
-	Revision  uint64
-	Clock     domain.Instant
-	Plan      *restaurantday.Plan
-	Occupancy []restaurantday.Booking
-}
-
-// days reads all day values that count.
-func days(t *testing.T, c *redis.Client) map[string]shown {
-	t.Helper()
-	all := make(map[string]shown)
-	held := dump(t, c)
-	for key, raw := range held {
-		if key == epochKey || key == positionKey {
-			continue
-		}
-		h, ok := parseHeader(raw)
-		if !ok || string(h.epoch[:]) != held[epochKey] {
-			continue
-		}
-		v, ok := decodeValue(raw, nil)
-		if !ok {
-			t.Fatalf("value of %s cannot be read", key)
-		}
-		all[key] = shown{h.revision, h.clock, v.occupancy.Plan, v.occupancy.Bookings()}
-	}
-	return all
 }
