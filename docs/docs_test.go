@@ -58,7 +58,7 @@ func TestPagesThatAreNot(t *testing.T) {
 			t.Errorf("there is an asset %q", name)
 		}
 	}
-	for _, name := range []string{"index.html", "docs.css", "docs.js"} {
+	for _, name := range []string{"index.html", "docs.css", "docs.js", "icon.svg"} {
 		if content, ok := Asset(name); !ok || len(content) == 0 {
 			t.Errorf("there is no asset %s", name)
 		}

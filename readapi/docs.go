@@ -38,6 +38,7 @@ func RegisterDocs(api *httpapi.API) {
 		"/docs":          {"index.html", "text/html; charset=utf-8"},
 		"/docs/docs.css": {"docs.css", "text/css; charset=utf-8"},
 		"/docs/docs.js":  {"docs.js", "text/javascript; charset=utf-8"},
+		"/docs/icon.svg": {"icon.svg", "image/svg+xml"},
 	} {
 		content, ok := docs.Asset(file.name)
 		if !ok {

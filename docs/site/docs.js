@@ -103,7 +103,7 @@ function drawInside(api, o) {
   const parts = prose(o.op.description || "");
   const parameters = o.op.parameters || [];
   if (parameters.length > 0) {
-    parts.push(el("h4", {}, "Parameters"), table(["Name", "In", "Form", ""], parameters.map((p) => [
+    parts.push(el("h4", {}, "Parameters"), table(["Name", "In", "Form", "Meaning"], parameters.map((p) => [
       name(p.name, p.required), p.in, formOf(api, p.schema), el("span", {}, ...inline(p.description || "")),
     ])));
   }
@@ -137,7 +137,7 @@ function name(text, required) {
 }
 
 function table(head, rows) {
-  return el("div", { class: "scroll", tabindex: "0" }, el("table", {},
+  return el("div", { class: "scroll" }, el("table", { class: head.length > 2 && "fixed" },
     el("thead", {}, el("tr", {}, ...head.map((h) => el("th", { scope: "col" }, h)))),
     el("tbody", {}, ...rows.map((r) => el("tr", {}, ...r.map((c) => el("td", {}, c)))))));
 }
@@ -170,15 +170,18 @@ function fields(api, schema) {
   const rows = [];
   (function walk(s, depth) {
     s = resolve(api, s);
-    for (const [field, of] of Object.entries(s.properties || {})) {
-      const cell = name(field, (s.required || []).includes(field));
+    const required = s.required || [];
+    // What must be sent comes first; else the order of the description.
+    const sorted = Object.entries(s.properties || {}).sort(([a], [b]) => required.includes(b) - required.includes(a));
+    for (const [field, of] of sorted) {
+      const cell = name(field, required.includes(field));
       cell.className = "depth-" + Math.min(depth, 4);
       rows.push([cell, formOf(api, of), el("span", {}, ...inline(of.description || ""))]);
       const inner = resolve(api, of);
       if (depth < 4) walk(inner.items ? inner.items : inner, depth + 1);
     }
   })(schema, 0);
-  return rows.length > 0 ? table(["Field", "Form", ""], rows) : el("p", { class: "note" }, formOf(api, schema));
+  return rows.length > 0 ? table(["Field", "Form", "Meaning"], rows) : el("p", { class: "note" }, formOf(api, schema));
 }
 
 function answers(api, o) {
@@ -190,7 +193,7 @@ function answers(api, o) {
       const content = Object.values(answer.content || {})[0];
       parts.push(el("p", {}, el("span", { class: "status" }, status), " ", answer.description));
       if (headers.length > 0) {
-        parts.push(table(["Header", "Form", ""], headers.map(([h, p]) => [name(h), formOf(api, p.schema), p.description || ""])));
+        parts.push(table(["Header", "Form", "Meaning"], headers.map(([h, p]) => [name(h), formOf(api, p.schema), p.description || ""])));
       }
       if (content) {
         const more = el("details", {}, el("summary", {}, "Fields"));
