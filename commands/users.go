@@ -52,21 +52,25 @@ func (a *App) RegisterUser(ctx context.Context, c Caller, r RegisterUser) (Recei
 		return Receipt[user.State]{}, err
 	}
 	now := a.now()
+	register := user.Register{
+		Now: now, ID: domain.NewUserID(command), EmailHash: hex.EncodeToString(hash[:]), Email: email, FirstName: r.FirstName,
+		LastName: r.LastName, Phone: r.Phone, PasswordHash: secret, Consents: r.Consents,
+	}
+	// Judged as if there were no account: what nobody could register must leave no claim either.
+	if _, err := a.users.decider.Decide(a.users.decider.Initial(), register); err != nil {
+		return Receipt[user.State]{}, err
+	}
 	claim, err := a.claims.handle(ctx, codec.EmailStream(hash), Request[user.ClaimCommand]{
-		Command: user.Claim{Now: now, User: domain.NewUserID(command)},
+		Command: user.Claim{Now: now, User: register.ID},
 		Meta:    a.metadata(Caller{RequestID: c.RequestID}, domain.System()),
 	})
 	if err != nil {
 		return Receipt[user.State]{}, err
 	}
 	id := claim.State.User
+	register.ID = id
 	o, err := a.users.handle(ctx, codec.UserStream(id), Request[user.Command]{
-		ID:   command,
-		Meta: a.metadata(c, domain.Diner(id)),
-		Command: user.Register{
-			Now: now, ID: id, EmailHash: hex.EncodeToString(hash[:]), Email: email, FirstName: r.FirstName,
-			LastName: r.LastName, Phone: r.Phone, PasswordHash: secret, Consents: r.Consents,
-		},
+		Command: register, ID: command, Meta: a.metadata(c, domain.Diner(id)),
 	})
 	if err != nil {
 		return Receipt[user.State]{}, err

@@ -135,10 +135,10 @@ func (r *reads) audit(api *httpapi.API) {
 		After
 		Paging
 		ID            string `path:"id" doc:"the restaurant's id, rst_…"`
-		From          string `query:"from" doc:"RFC 3339: decided at or after"`
-		To            string `query:"to" doc:"RFC 3339: decided before"`
-		Actor         string `query:"actor" doc:"a user id"`
-		ReservationID string `query:"reservationId"`
+		From          string `query:"from" maxLength:"40" doc:"RFC 3339: decided at or after"`
+		To            string `query:"to" maxLength:"40" doc:"RFC 3339: decided before"`
+		Actor         string `query:"actor" maxLength:"30" doc:"a user id"`
+		ReservationID string `query:"reservationId" maxLength:"40"`
 		Type          string `query:"type" maxLength:"128" doc:"an event type, such as reservation.held"`
 	}) (*body[page[change]], error) {
 		state, _, err := r.restaurant(ctx, After{}, in.ID)

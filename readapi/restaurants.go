@@ -67,7 +67,7 @@ func (r *reads) availability(api *httpapi.API) {
 	httpapi.Handle(api, op, func(ctx context.Context, in *struct {
 		After
 		ID    string `path:"id" doc:"the restaurant's id, rst_…"`
-		Date  string `query:"date" required:"true" doc:"service date, YYYY-MM-DD"`
+		Date  string `query:"date" required:"true" maxLength:"10" doc:"service date, YYYY-MM-DD"`
 		Party int    `query:"party" required:"true" minimum:"1" maximum:"500"`
 	}) (*body[availabilityBody], error) {
 		id, err := domain.ParseRestaurantID(in.ID)

@@ -18,15 +18,15 @@ import (
 type reserveBody struct {
 	RestaurantID    string         `json:"restaurantId" doc:"rst_…"`
 	Date            string         `json:"date,omitempty" doc:"service date, YYYY-MM-DD; may be left out beside startsAt"`
-	Time            string         `json:"time,omitempty" doc:"local time of the slot, HH:MM"`
+	Time            string         `json:"time,omitempty" maxLength:"5" doc:"local time of the slot, HH:MM"`
 	StartsAt        string         `json:"startsAt,omitempty" format:"date-time" doc:"the slot's instant, instead of time"`
 	Party           int            `json:"party" minimum:"1" maximum:"500"`
 	Guest           *httpapi.Guest `json:"guest,omitempty" doc:"whom the table is kept for, if not for the caller"`
 	Notes           string         `json:"notes,omitempty" maxLength:"1000"`
 	Occasion        string         `json:"occasion,omitempty" maxLength:"100"`
 	SpecialRequests string         `json:"specialRequests,omitempty" maxLength:"1000"`
-	TableID         string         `json:"tableId,omitempty" doc:"this table or none"`
-	Area            string         `json:"area,omitempty" maxLength:"100" doc:"a table in this area or none"`
+	TableID         string         `json:"tableId,omitempty" maxLength:"30" doc:"this table or none"`
+	Area            string         `json:"area,omitempty" maxLength:"60" doc:"a table in this area or none"`
 	Confirm         bool           `json:"confirm,omitempty" doc:"confirm at once"`
 }
 
@@ -51,7 +51,7 @@ func (w *writes) reservations(api *httpapi.API) {
 		}
 		hold, err := in.Body.command()
 		if err != nil {
-			return nil, err
+			return nil, refused(err)
 		}
 		return reservation(w.app.HoldTable(ctx, c, hold))
 	})
@@ -88,7 +88,11 @@ func (w *writes) reservations(api *httpapi.API) {
 		if err != nil {
 			return nil, err
 		}
-		return reservation(w.app.CancelReservation(ctx, c, id, body.Reason))
+		reason, err := domain.Prose("reason", body.Reason, maxReason)
+		if err != nil {
+			return nil, refused(err)
+		}
+		return reservation(w.app.CancelReservation(ctx, c, id, reason))
 	})
 }
 
@@ -127,12 +131,44 @@ func (b reserveBody) command() (h commands.HoldTable, err error) {
 			return h, field("body.tableId", err)
 		}
 	}
-	h.Wish.Area, h.Confirm = b.Area, b.Confirm
-	h.Details = restaurantday.Details{Notes: b.Notes, Occasion: b.Occasion, SpecialRequests: b.SpecialRequests}
-	if b.Guest != nil {
-		h.Details.Guest = restaurantday.Guest{Name: b.Guest.Name, Email: b.Guest.Email, Phone: b.Guest.Phone}
+	if h.Wish.Area, err = domain.Line("area", b.Area, maxArea); err != nil {
+		return h, err
 	}
-	return h, nil
+	h.Confirm = b.Confirm
+	h.Details, err = b.details()
+	return h, err
+}
+
+// The longest texts about a reservation, in characters; the forms' tags say the same.
+const (
+	maxNotes    = 1000
+	maxOccasion = 100
+	maxReason   = 500
+	maxGuest    = 100
+	maxArea     = 60
+)
+
+// details is what the party tells of itself, tidied: the book keeps it for good.
+func (b reserveBody) details() (d restaurantday.Details, err error) {
+	if d.Notes, err = domain.Prose("notes", b.Notes, maxNotes); err != nil {
+		return d, err
+	}
+	if d.SpecialRequests, err = domain.Prose("special_requests", b.SpecialRequests, maxNotes); err != nil {
+		return d, err
+	}
+	if d.Occasion, err = domain.Line("occasion", b.Occasion, maxOccasion); err != nil || b.Guest == nil {
+		return d, err
+	}
+	if d.Guest.Name, err = domain.Line("guest_name", b.Guest.Name, maxGuest); err != nil {
+		return d, err
+	}
+	if b.Guest.Email != "" {
+		if d.Guest.Email, err = domain.NormalizeEmail("guest_email", b.Guest.Email); err != nil {
+			return d, err
+		}
+	}
+	d.Guest.Phone, err = domain.NormalizePhone("guest_phone", b.Guest.Phone)
+	return d, err
 }
 
 // addressed makes the caller of a request about one reservation.

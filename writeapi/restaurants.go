@@ -25,7 +25,7 @@ type profileBody struct {
 	TimeZone     string            `json:"timeZone" minLength:"1" maxLength:"64" doc:"IANA name, such as Europe/Berlin"`
 	PriceLevel   int               `json:"priceLevel,omitempty" minimum:"0" maximum:"4" doc:"1 (cheap) to 4; 0 for not said"`
 	Features     []string          `json:"features,omitempty" maxItems:"50"`
-	Description  string            `json:"description,omitempty" maxLength:"5000"`
+	Description  string            `json:"description,omitempty" maxLength:"4000"`
 	ContactEmail string            `json:"contactEmail,omitempty" maxLength:"254"`
 	ContactPhone string            `json:"contactPhone,omitempty" maxLength:"40"`
 }
@@ -41,7 +41,7 @@ type changeProfileBody struct {
 	TimeZone     *string           `json:"timeZone,omitempty" minLength:"1" maxLength:"64"`
 	PriceLevel   *int              `json:"priceLevel,omitempty" minimum:"0" maximum:"4"`
 	Features     *[]string         `json:"features,omitempty" maxItems:"50"`
-	Description  *string           `json:"description,omitempty" maxLength:"5000"`
+	Description  *string           `json:"description,omitempty" maxLength:"4000"`
 	ContactEmail *string           `json:"contactEmail,omitempty" maxLength:"254"`
 	ContactPhone *string           `json:"contactPhone,omitempty" maxLength:"40"`
 }
@@ -50,19 +50,19 @@ type tableBody struct {
 	Number      string `json:"number" minLength:"1" maxLength:"20"`
 	MinCapacity int    `json:"minCapacity,omitempty" minimum:"0" maximum:"500" doc:"1 by default"`
 	Capacity    int    `json:"capacity" minimum:"1" maximum:"500"`
-	Area        string `json:"area,omitempty" maxLength:"100"`
+	Area        string `json:"area,omitempty" maxLength:"60"`
 }
 
 type changeTableBody struct {
 	Number      *string `json:"number,omitempty" minLength:"1" maxLength:"20"`
 	MinCapacity *int    `json:"minCapacity,omitempty" minimum:"1" maximum:"500"`
 	Capacity    *int    `json:"capacity,omitempty" minimum:"1" maximum:"500"`
-	Area        *string `json:"area,omitempty" maxLength:"100"`
+	Area        *string `json:"area,omitempty" maxLength:"60"`
 }
 
 type hoursBody struct {
 	Shifts      []httpapi.Shift `json:"shifts" maxItems:"28"`
-	DayBoundary string          `json:"dayBoundary,omitempty" doc:"local time HH:MM at which the service date turns; 05:00 by default"`
+	DayBoundary string          `json:"dayBoundary,omitempty" maxLength:"5" doc:"local time HH:MM at which the service date turns; 05:00 by default"`
 }
 
 type restaurantIDBody struct {

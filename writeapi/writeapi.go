@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -91,7 +92,33 @@ func refused(err error) error {
 	case errors.Is(err, commands.ErrOverloaded):
 		return problem.New(problem.Overloaded, "send it again with the same Idempotency-Key")
 	}
+	if no, ok := domain.Rejected(err); ok && no.Code == domain.CodeInvalid {
+		return invalid(no)
+	}
 	return err
+}
+
+// places are the values of a body that rules of another name are for.
+var places = map[string]string{
+	"table_number": "number", "shift_name": "shifts", "days": "shifts", "opens": "shifts", "last_seating": "shifts", "closes": "shifts",
+	"slot_minutes": "shifts", "guest_name": "guest.name", "guest_email": "guest.email", "guest_phone": "guest.phone",
+}
+
+// invalid says of a rule that refused a value where in the body that value stands.
+func invalid(no *domain.Rejection) *problem.Problem {
+	p := problem.From(no)
+	for _, why := range no.Reasons {
+		place, other := places[why.Rule]
+		if !other {
+			words := strings.Split(why.Rule, "_")
+			for i, word := range words[1:] {
+				words[i+1] = strings.ToUpper(word[:1]) + word[1:]
+			}
+			place = strings.Join(words, "")
+		}
+		p.Errors = append(p.Errors, problem.Field{Location: "body." + place, Message: no.Detail})
+	}
+	return p
 }
 
 // field refuses one value of a request.

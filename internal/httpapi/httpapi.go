@@ -11,9 +11,13 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
@@ -32,6 +36,7 @@ const (
 	MaxBody        = 64 << 10 // bytes
 	bodyTimeout    = 5 * time.Second
 	requestTimeout = 15 * time.Second
+	maxErrors      = 20 // named in one answer: a small request must not make a large one
 )
 
 // Config is what the frame needs. Users has no default.
@@ -54,7 +59,8 @@ type (
 	userKey      struct{}
 )
 
-// New makes the frame. It sets the form of huma's own errors for the whole process.
+// New makes the frame. It sets the form of huma's own errors, and how strictly it reads,
+// for the whole process.
 func New(cfg Config) *API {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
@@ -68,6 +74,7 @@ func New(cfg Config) *API {
 	}
 	a := &API{Engine: gin.New(), log: cfg.Log}
 	a.Engine.HandleMethodNotAllowed = true
+	a.Engine.RedirectTrailingSlash = false // another path is another path, and nothing else
 	a.Engine.Use(a.frame(cfg.Observe))
 	a.Engine.NoRoute(func(c *gin.Context) {
 		write(c, problem.New(problem.RouteNotFound, "see /docs for the paths there are"))
@@ -76,8 +83,10 @@ func New(cfg Config) *API {
 		write(c, problem.New(problem.MethodNotAllowed, "the Allow header lists the methods of this path"))
 	})
 
+	huma.ValidateStrictCasing, huma.DefaultArrayNullable = true, false
 	hc := huma.DefaultConfig("Daybook", cfg.Version)
 	hc.Info.Description = "A reservation ledger: hold a table, confirm it, and read every change that was made."
+	hc.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
 	hc.DocsPath, hc.SchemasPath, hc.OpenAPIPath = "", "", "" // readapi serves the description
 	huma.DefaultArrayNullable = false                        // an empty list is [], in both directions
 	hc.CreateHooks = nil                                     // no $schema links in answers
@@ -133,8 +142,29 @@ func (a *API) frame(observe func(method, route string, status int, took time.Dur
 				observe(c.Request.Method, route, c.Writer.Status(), time.Since(began))
 			}
 		}()
+		if !readable(c.Request.URL) {
+			write(c, problem.New(problem.Malformed, "the address is not text in UTF-8 with %-escapes, or has control characters"))
+			c.Abort()
+			return
+		}
 		c.Next()
 	}
+}
+
+// readable reports whether path and query are text. A parameter that cannot be decoded
+// would be taken for one that is missing; a NUL is no text to every database.
+func readable(u *url.URL) bool {
+	text := func(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) }
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil || !text(u.Path) {
+		return false
+	}
+	for name, values := range query {
+		if !text(name) || slices.ContainsFunc(values, func(v string) bool { return !text(v) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // plain reports whether s can stand in a log line: 1 to 64 letters, digits, - and _.
@@ -217,13 +247,17 @@ func ofStatus(status int, detail string, errs []error) huma.StatusError {
 		code = problem.UnsupportedMedia
 	case http.StatusUnprocessableEntity:
 		code = domain.CodeInvalid
+	case http.StatusInternalServerError:
+		// All that huma itself answers so: the body broke off, or its chunks are none. The
+		// cause is the connection's, and nothing to tell.
+		code, errs = problem.Malformed, nil
 	default:
 		if status != 0 { // 0 asks for an example of the form
 			return problem.Because(errors.Join(append(errs, errors.New(detail))...))
 		}
 	}
 	p := problem.New(code, detail)
-	for _, err := range errs {
+	for _, err := range errs[:min(len(errs), maxErrors)] {
 		var field huma.ErrorDetailer
 		if errors.As(err, &field) {
 			d := field.ErrorDetail()

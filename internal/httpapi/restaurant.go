@@ -42,10 +42,10 @@ type Location struct {
 // Shift is a stretch of service. Last seating and closing may be past midnight.
 type Shift struct {
 	Days        []string `json:"days" minItems:"1" maxItems:"7" doc:"mon, tue, wed, thu, fri, sat, sun"`
-	Name        string   `json:"name" minLength:"1" maxLength:"100"`
-	Opens       string   `json:"opens" doc:"HH:MM"`
-	LastSeating string   `json:"lastSeating" doc:"HH:MM"`
-	Closes      string   `json:"closes" doc:"HH:MM"`
+	Name        string   `json:"name" minLength:"1" maxLength:"60"`
+	Opens       string   `json:"opens" maxLength:"5" doc:"HH:MM"`
+	LastSeating string   `json:"lastSeating" maxLength:"5" doc:"HH:MM"`
+	Closes      string   `json:"closes" maxLength:"5" doc:"HH:MM"`
 	SlotMinutes int      `json:"slotMinutes,omitempty" minimum:"5" maximum:"240" doc:"30 by default"`
 }
 
@@ -63,7 +63,7 @@ type Policy struct {
 	HoldMinutes   int        `json:"holdMinutes" minimum:"1" maximum:"60"`
 	HorizonDays   int        `json:"horizonDays" minimum:"0" maximum:"730"`
 	NoticeMinutes int        `json:"noticeMinutes" minimum:"0" maximum:"10080"`
-	TurnMinutes   []TurnTime `json:"turnMinutes" minItems:"1" maxItems:"50"`
+	TurnMinutes   []TurnTime `json:"turnMinutes" minItems:"1" maxItems:"20"`
 	BufferMinutes int        `json:"bufferMinutes" minimum:"0" maximum:"240"`
 	PacingCovers  int        `json:"pacingCovers,omitempty" minimum:"0" maximum:"100000" doc:"covers that may start in one slot; 0 for no limit"`
 }
