@@ -2,6 +2,7 @@ package reporting
 
 import (
 	"encoding/json"
+	"strconv"
 
 	"daybook/domain"
 	"daybook/domain/restaurant"
@@ -42,6 +43,10 @@ func snapshot(v any) any {
 	if v == nil {
 		return nil
 	}
+	if r, ok := v.(reservationSnapshot); ok { // spares the check of what was just written
+		b, _ := r.MarshalJSON()
+		return string(b)
+	}
 	b, err := json.Marshal(v)
 	if err != nil {
 		// Only values of this file come here, and all of them can be written.
@@ -50,25 +55,57 @@ func snapshot(v any) any {
 	return string(b)
 }
 
-// reservationSnapshot is an entry of the book, without what the party told of itself.
-type reservationSnapshot struct {
-	Number        uint32           `json:"number"`
-	Status        string           `json:"status"`
-	Diner         domain.UserID    `json:"dinerId,omitempty"`
-	Party         domain.PartySize `json:"party"`
-	Time          string           `json:"time"`
-	StartsAt      domain.Instant   `json:"startsAt"`
-	EndsAt        domain.Instant   `json:"endsAt"`
-	OccupiedUntil domain.Instant   `json:"occupiedUntil"`
-	Tables        []domain.TableID `json:"tableIds"`
-	ExpiresAt     domain.Instant   `json:"expiresAt,omitzero"`
+// reservationSnapshot is an entry of the book, without what the party told of itself. Its
+// JSON is written by hand: most events carry two of them.
+type reservationSnapshot struct{ *restaurantday.Reservation }
+
+// MarshalJSON writes {"number":…,"status":…,"dinerId":…,"party":…,"time":…,"startsAt":…,
+// "endsAt":…,"occupiedUntil":…,"tableIds":[…],"expiresAt":…}; dinerId and expiresAt only
+// where there is one.
+func (s reservationSnapshot) MarshalJSON() ([]byte, error) {
+	r := s.Reservation
+	b := make([]byte, 0, 400)
+	b = strconv.AppendUint(append(b, `{"number":`...), uint64(r.Number), 10)
+	b = appendText(append(b, `,"status":`...), string(r.Status))
+	if r.Diner != "" {
+		b = appendText(append(b, `,"dinerId":`...), string(r.Diner))
+	}
+	b = strconv.AppendInt(append(b, `,"party":`...), int64(r.Party), 10)
+	b = appendText(append(b, `,"time":`...), r.Slot.Time)
+	b = appendInstant(append(b, `,"startsAt":`...), r.Turn.From)
+	b = appendInstant(append(b, `,"endsAt":`...), r.Turn.To)
+	b = appendInstant(append(b, `,"occupiedUntil":`...), r.Occupied.To)
+	b = append(b, `,"tableIds":[`...)
+	for i, id := range r.Tables {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendText(b, string(id))
+	}
+	b = append(b, ']')
+	if r.ExpiresAt != 0 {
+		b = appendInstant(append(b, `,"expiresAt":`...), r.ExpiresAt)
+	}
+	return append(b, '}'), nil
 }
 
-func reservationSnapshotOf(r *restaurantday.Reservation) reservationSnapshot {
-	return reservationSnapshot{
-		Number: r.Number, Status: string(r.Status), Diner: r.Diner, Party: r.Party, Time: r.Slot.Time, StartsAt: r.Turn.From,
-		EndsAt: r.Turn.To, OccupiedUntil: r.Occupied.To, Tables: r.Tables, ExpiresAt: r.ExpiresAt,
+// appendText writes a JSON string. All texts of a snapshot are plain, but an event can hold
+// anything.
+func appendText(b []byte, text string) []byte {
+	for _, c := range []byte(text) {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			quoted, err := json.Marshal(text)
+			if err != nil {
+				panic("reporting: a string that is no JSON: " + err.Error()) // there is none
+			}
+			return append(b, quoted...)
+		}
 	}
+	return append(append(append(b, '"'), text...), '"')
+}
+
+func appendInstant(b []byte, i domain.Instant) []byte {
+	return append(i.Time().AppendFormat(append(b, '"'), "2006-01-02T15:04:05.000Z07:00"), '"')
 }
 
 // planSnapshot sums up the plan a day was opened with; the plan itself stands in the event.

@@ -104,10 +104,10 @@ func (c *changes) dayChanged(d day, r eventstore.Record, e restaurantday.Event, 
 	if number != 0 {
 		entry.reservation = domain.NewReservationID(d.restaurant, d.date, number)
 		if was, ok := before.Reservation(number); ok {
-			entry.before = reservationSnapshotOf(was)
+			entry.before = reservationSnapshot{was}
 		}
 		if is, ok := after.Reservation(number); ok {
-			entry.after = reservationSnapshotOf(is)
+			entry.after = reservationSnapshot{is}
 			c.reservation(entry.reservation, d, r, is, after.facts.of(number))
 		}
 	}
@@ -183,19 +183,24 @@ func (c *changes) day(d day, last lastOf) {
 		tables, slots, planRevision = len(plan.Tables), len(plan.Slots), int64(plan.Revision)
 		seats = seatsOf(plan.Tables)
 	}
-	count := make(map[restaurantday.Status]int, 4)
-	covers := 0
+	var pending, confirmed, cancelled, expired, covers int
 	for n := 1; n <= last.state.Reservations(); n++ {
-		r, _ := last.state.Reservation(uint32(n))
-		count[r.Status]++
-		if r.Status == restaurantday.StatusPending || r.Status == restaurantday.StatusConfirmed {
+		switch r, _ := last.state.Reservation(uint32(n)); r.Status {
+		case restaurantday.StatusPending:
+			pending++
 			covers += int(r.Party)
+		case restaurantday.StatusConfirmed:
+			confirmed++
+			covers += int(r.Party)
+		case restaurantday.StatusCancelled:
+			cancelled++
+		case restaurantday.StatusExpired:
+			expired++
 		}
 	}
 	c.days.put(d,
 		string(d.restaurant), d.date.String(), instantOrNull(last.state.openedAt), planRevision, int64(tables), int64(seats), int64(slots),
-		int64(last.state.Reservations()), int64(count[restaurantday.StatusPending]), int64(count[restaurantday.StatusConfirmed]),
-		int64(count[restaurantday.StatusCancelled]), int64(count[restaurantday.StatusExpired]), int64(covers),
+		int64(last.state.Reservations()), int64(pending), int64(confirmed), int64(cancelled), int64(expired), int64(covers),
 		int64(last.record.Revision), int64(last.record.Position))
 }
 

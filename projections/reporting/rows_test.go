@@ -231,3 +231,39 @@ func TestRestaurantRow(t *testing.T) {
 			[]any{"Old Mill", "italian", "Leeds", "UTC", "open", 2, 1, 2, int64(opening), int64(opening + 8), int64(8)})
 	})
 }
+
+// TestSnapshotIsJSON compares the JSON written by hand with the library's, for texts that
+// no client can send but an event could hold.
+func TestSnapshotIsJSON(t *testing.T) {
+	for _, text := range []string{"", "18:30", `"`, `\`, "ü", "\x00", "a\nb", "<&>", "\xff", "\x7f"} {
+		r := &restaurantday.Reservation{
+			Number: 3, Status: restaurantday.Status(text), Diner: "usr_1", Party: 2, Slot: restaurantday.Slot{Time: text},
+			Turn: domain.Interval{From: evening, To: evening + hour}, Occupied: domain.Interval{From: evening, To: evening + 2*hour},
+			Tables: []domain.TableID{"tbl_1", domain.TableID(text)}, ExpiresAt: opening,
+		}
+		want, err := json.Marshal(struct {
+			Number        uint32           `json:"number"`
+			Status        string           `json:"status"`
+			Diner         string           `json:"dinerId,omitempty"`
+			Party         int              `json:"party"`
+			Time          string           `json:"time"`
+			StartsAt      domain.Instant   `json:"startsAt"`
+			EndsAt        domain.Instant   `json:"endsAt"`
+			OccupiedUntil domain.Instant   `json:"occupiedUntil"`
+			Tables        []domain.TableID `json:"tableIds"`
+			ExpiresAt     domain.Instant   `json:"expiresAt"`
+		}{3, text, "usr_1", 2, text, evening, evening + hour, evening + 2*hour, r.Tables, opening})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var a, b any
+		got := snapshot(reservationSnapshot{r}).(string)
+		if err := json.Unmarshal([]byte(got), &a); err != nil {
+			t.Fatalf("%q: %v\n%s", text, err, got)
+		}
+		if err := json.Unmarshal(want, &b); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, text, a, b)
+	}
+}

@@ -52,7 +52,7 @@ func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 	}
 	busy := fmt.Sprintf("busy_timeout(%d)", readLimit.Milliseconds())
 	s := &sqlite{prepared: make(map[string]*sql.Stmt)}
-	if s.db, err = sql.Open("sqlite", source(busy, "journal_mode(WAL)", "synchronous(NORMAL)", "cache_size(-65536)", "wal_autocheckpoint(4000)", "temp_store(MEMORY)")); err != nil {
+	if s.db, err = sql.Open("sqlite", source(busy, "journal_mode(WAL)", "synchronous(NORMAL)", "cache_size(-65536)", "temp_store(MEMORY)", "wal_autocheckpoint(16000)", "journal_size_limit(67108864)")); err != nil {
 		return nil, fmt.Errorf("reporting: %w", err)
 	}
 	if s.writer, err = s.db.Conn(ctx); err != nil {

@@ -12,6 +12,9 @@ type table struct {
 	name    string
 	key     []string
 	columns []string
+	// fixed are columns that have had their value since the row was first written. They are
+	// left alone afterwards, which spares their indexes.
+	fixed []string
 	// newer is the column by which a row is newer than the one it would replace; empty where
 	// a row is written once and for all.
 	newer string
@@ -26,12 +29,14 @@ var (
 			"starts_at", "ends_at", "occupied_until", "expires_at", "confirmation_code", "source", "held_at", "confirmed_at",
 			"ended_at", "cancelled_by", "revision", "position",
 		},
+		fixed: []string{"restaurant_id", "service_date", "number", "diner_id", "held_at"},
 	}
 	tableRows = table{
 		name: "reservation_tables", key: []string{"reservation_id", "table_id"}, newer: "revision",
 		columns: []string{
 			"reservation_id", "table_id", "restaurant_id", "service_date", "starts_at", "occupied_until", "live", "revision",
 		},
+		fixed: []string{"restaurant_id", "service_date"},
 	}
 	dayRows = table{
 		name: "days", key: []string{"restaurant_id", "service_date"}, newer: "revision",
@@ -104,7 +109,7 @@ func (t table) upsert(prefix string, n int) string {
 	b.WriteString("UPDATE SET ")
 	first := true
 	for _, c := range t.columns {
-		if slices.Contains(t.key, c) {
+		if slices.Contains(t.key, c) || slices.Contains(t.fixed, c) {
 			continue
 		}
 		if !first {

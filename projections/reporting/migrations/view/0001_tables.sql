@@ -39,7 +39,6 @@ CREATE TABLE {p}reservation_tables (
     revision       BIGINT NOT NULL,
     PRIMARY KEY (reservation_id, table_id)
 ) {clustered};
-CREATE INDEX reservation_tables_by_table_{g} ON {p}reservation_tables (table_id, starts_at);
 
 CREATE TABLE {p}days (
     restaurant_id {text} NOT NULL,
