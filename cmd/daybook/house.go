@@ -134,8 +134,27 @@ func (h *house) waitForViews(ctx context.Context) error {
 	return nil
 }
 
+// checkViews refuses views that have read further than the ledger goes: they were read off
+// another one, and would wait for ever. A view whose engine is away is not judged.
+func (h *house) checkViews(ctx context.Context) error {
+	head, err := h.engines.store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	for _, v := range h.views.all() {
+		if at, err := v.Checkpoint(ctx); err == nil && at > head {
+			return fmt.Errorf("view %s stands at position %d and the ledger ends at %d: it belongs to another ledger; run daybook rebuild %s",
+				v.Name(), at, head, v.Name())
+		}
+	}
+	return nil
+}
+
 // start serves; when it returns, requests are taken.
 func (h *house) start(ctx context.Context) error {
+	if err := h.checkViews(ctx); err != nil {
+		return err
+	}
 	if err := h.startViews(ctx); err != nil {
 		return err
 	}
