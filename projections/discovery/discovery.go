@@ -165,8 +165,8 @@ func (ix *Index) Setup(ctx context.Context) error {
 var (
 	rankingRules = []string{"words", "sort", "typo", "proximity", "attribute", "exactness", "rating:desc"}
 	searchable   = []string{"name", "cuisine", "features", "city", "address", "state", "zip", "description"}
-	filterable   = []string{"_geo", "city", "cuisine", "features", "maxParty", "priceLevel", "rating", "status"}
-	sortable     = []string{"_geo", "name", "priceLevel", "rating"}
+	filterable   = []string{"_geo", "city", "cuisine", "maxParty", "priceLevel", "rating", "status"}
+	sortable     = []string{"_geo", "rating"}
 )
 
 func (ix *Index) setup(ctx context.Context, uid string) error {

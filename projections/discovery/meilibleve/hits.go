@@ -211,7 +211,7 @@ func (e *Engine) listDocuments(w http.ResponseWriter, r *http.Request) error {
 	if body.IDs != nil {
 		q.AddMust(bleve.NewDocIDQuery(body.IDs))
 	}
-	req := p.request(q, sortingFor(s, asked, false), limit)
+	req := p.request(q, sortingFor(s, asked, false, p.has), limit)
 	req.From = offset
 	result, err := p.bleve.SearchInContext(r.Context(), req)
 	if err != nil {

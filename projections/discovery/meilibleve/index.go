@@ -34,6 +34,7 @@ type table struct {
 	order     uint64 // of the last document that came for the first time
 	updatedAt time.Time
 	batches   int // since it was opened, for memory's compaction
+	fields    map[string]bool
 }
 
 // What the index keeps beside documents, in the batch that changes it.
@@ -88,6 +89,9 @@ func (t *table) load() error {
 	if len(updated) == 8 {
 		t.updatedAt = time.Unix(0, int64(binary.BigEndian.Uint64(updated))).UTC()
 	}
+	if err := t.seen(); err != nil {
+		return err
+	}
 	dict, err := t.bleve.FieldDict(wordsField)
 	if err != nil {
 		return err
@@ -105,6 +109,28 @@ func (t *table) load() error {
 	}
 	t.vocab.add(all)
 	return dict.Close()
+}
+
+// has tells whether any document may have a field of Bleve's.
+func (t *table) has(field string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.fields[field]
+}
+
+// seen notes the fields that Bleve has, where more were written.
+func (t *table) seen() error {
+	fields, err := t.bleve.Fields()
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.fields = make(map[string]bool, len(fields))
+	for _, f := range fields {
+		t.fields[f] = true
+	}
+	return nil
 }
 
 // close waits for those who read, and ends the index.
@@ -207,7 +233,7 @@ func (t *table) commit(batch *bleve.Batch, order uint64, now time.Time, found []
 	t.order, t.updatedAt = order, now
 	t.batches++
 	t.mu.Unlock()
-	return nil
+	return t.seen()
 }
 
 // copyTo lays the documents out again in another table, under its settings.

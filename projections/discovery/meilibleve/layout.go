@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 
@@ -23,9 +24,10 @@ const (
 	orderField   = "order"    // the sequence number, for a stable order
 	geoField     = "geo"      // _geo
 	hasGeoField  = "hasgeo"   // 1 where there is a _geo, as those without sort last
-	stringPrefix = "s/"       // + attribute: strings as filters compare them
-	numberPrefix = "n/"       // + attribute: numbers
-	facetPrefix  = "f/"       // + attribute: values as facets show them, see facetValue
+	stringPrefix = "s/"       // + attribute: strings as filters and sorting compare them
+	numberPrefix = "n/"       // + attribute: numbers for filters
+	sortPrefix   = "k/"       // + attribute: numbers for sorting, see sortKey
+	facetPrefix  = "f/"       // + attribute: values as facets show them, see addValue
 	statePrefix  = "presence" // whether attributes exist, are null, are empty
 )
 
@@ -54,7 +56,7 @@ func layout(id string, d sequenced, s settings) (*document.Document, []string, e
 	doc := document.NewDocument(id)
 	stored := append(binary.BigEndian.AppendUint64(nil, d.order), body...)
 	doc.AddField(document.NewTextFieldCustom(sourceField, nil, stored, index.StoreField, nil))
-	doc.AddField(document.NewNumericFieldWithIndexingOptions(orderField, nil, float64(d.order), index.DocValues|index.IndexField))
+	doc.AddField(keywordField(orderField, string(binary.BigEndian.AppendUint64(nil, d.order)), index.DocValues))
 
 	place, here, err := parseGeo(d.doc["_geo"])
 	if err != nil {
@@ -62,7 +64,7 @@ func layout(id string, d sequenced, s settings) (*document.Document, []string, e
 	}
 	if here {
 		doc.AddField(document.NewGeoPointFieldWithIndexingOptions(geoField, nil, place.lng, place.lat, index.IndexField|index.DocValues))
-		doc.AddField(document.NewNumericFieldWithIndexingOptions(hasGeoField, nil, 1, index.IndexField|index.DocValues))
+		doc.AddField(keywordField(hasGeoField, "1", index.DocValues))
 	}
 
 	f := flattener{values: make(map[string][]any), states: make(map[string]presence)}
@@ -78,9 +80,9 @@ func layout(id string, d sequenced, s settings) (*document.Document, []string, e
 	custom := s.customAttributes()
 	for path, state := range f.states {
 		if _, ok := covers(s.FilterableAttributes, path); ok {
-			doc.AddField(keywordField(statePrefix, string(exists)+path))
+			doc.AddField(keywordField(statePrefix, string(exists)+path, 0))
 			if state != exists {
-				doc.AddField(keywordField(statePrefix, string(state)+path))
+				doc.AddField(keywordField(statePrefix, string(state)+path, 0))
 			}
 		}
 	}
@@ -92,7 +94,7 @@ func layout(id string, d sequenced, s settings) (*document.Document, []string, e
 			continue
 		}
 		for _, v := range values {
-			addValue(doc, path, v, filterable)
+			addValue(doc, path, v, filterable, sortable)
 		}
 	}
 	tokens, found := f.text(s.SearchableAttributes)
@@ -100,24 +102,46 @@ func layout(id string, d sequenced, s settings) (*document.Document, []string, e
 	return doc, found, nil
 }
 
-func keywordField(name, value string) *document.TextField {
-	return document.NewTextFieldCustom(name, nil, []byte(value), index.IndexField|index.DocValues, nil)
+// keywordField indexes a value as it is. more may be index.DocValues, by which Bleve sorts
+// and counts.
+func keywordField(name, value string, more index.FieldIndexingOptions) *document.TextField {
+	return document.NewTextFieldCustom(name, nil, []byte(value), index.IndexField|index.SkipFreqNorm|more, nil)
 }
 
-// addValue indexes one value for filters, sorting and, where filterable, facets.
-func addValue(doc *document.Document, path string, v any, filterable bool) {
+// addValue indexes one value for filters and facets, and for sorting.
+func addValue(doc *document.Document, path string, v any, filterable, sortable bool) {
 	switch v := v.(type) {
 	case float64:
-		doc.AddField(document.NewNumericFieldWithIndexingOptions(numberPrefix+path, nil, v, index.IndexField|index.DocValues))
 		if filterable {
-			doc.AddField(keywordField(facetPrefix+path, facetNumber+strconv.FormatFloat(v, 'f', -1, 64)))
+			doc.AddField(document.NewNumericFieldWithIndexingOptions(numberPrefix+path, nil, v, index.IndexField))
+			doc.AddField(keywordField(facetPrefix+path, facetNumber+strconv.FormatFloat(v, 'f', -1, 64), index.DocValues))
+		}
+		if sortable {
+			doc.AddField(keywordField(sortPrefix+path, sortKey(v), index.DocValues))
 		}
 	case string:
-		doc.AddField(keywordField(stringPrefix+path, keyword(v)))
+		var more index.FieldIndexingOptions
+		if sortable {
+			more = index.DocValues
+		}
+		doc.AddField(keywordField(stringPrefix+path, keyword(v), more))
 		if filterable {
-			doc.AddField(keywordField(facetPrefix+path, facetString+cut(v)))
+			doc.AddField(keywordField(facetPrefix+path, facetString+cut(v), index.DocValues))
 		}
 	}
+}
+
+// sortKey writes a number so that keys are ordered as numbers are. Bleve's own numbers have
+// sixteen terms each, all of which it would read to sort. The letter keeps keys below the
+// term that stands for a missing value.
+func sortKey(n float64) string {
+	bits := math.Float64bits(n)
+	if bits>>63 == 1 {
+		bits = ^bits
+	} else {
+		bits |= 1 << 63
+	}
+	return string(binary.BigEndian.AppendUint64([]byte{'n'}, bits))
 }
 
 // The first byte of a facet's value.

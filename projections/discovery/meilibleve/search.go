@@ -161,7 +161,7 @@ type outcome struct {
 // finds is ranked here, up to maxTotalHits of it: all that can be reached.
 func (p plan) run(ctx context.Context, text string, offset, limit int) (outcome, error) {
 	asked := understand(text, p.vocab, p.settings)
-	by := sortingFor(p.settings, p.asked, len(asked) > 0)
+	by := sortingFor(p.settings, p.asked, len(asked) > 0, p.has)
 	if len(asked) == 0 {
 		req := p.request(bleve.NewBooleanQuery(), by, limit)
 		req.From = offset

@@ -46,23 +46,30 @@ func parseSort(list []string, s settings) ([]criterion, error) {
 }
 
 // keys are what Bleve sorts by for a criterion: numbers before strings, and documents that
-// have neither at the end, whichever the direction.
-func (c criterion) keys() search.SortOrder {
+// have neither at the end, whichever the direction. known tells which fields there are: to
+// look for others in every document would cost as much.
+func (c criterion) keys(known func(field string) bool) search.SortOrder {
+	var all search.SortOrder
 	if c.from != nil {
 		distance, err := search.NewSortGeoDistance(geoField, "m", c.from.lng, c.from.lat, c.descending)
 		if err != nil {
 			panic(err) // "m" is a unit
 		}
-		return search.SortOrder{&search.SortField{Field: hasGeoField, Type: search.SortFieldAsNumber}, distance}
+		if c.descending { // ascending, Bleve puts those without a place last itself
+			all = append(all, &search.SortField{Field: hasGeoField, Type: search.SortFieldAsString})
+		}
+		return append(all, distance)
 	}
 	mode := search.SortFieldMin
 	if c.descending {
 		mode = search.SortFieldMax
 	}
-	return search.SortOrder{
-		&search.SortField{Field: numberPrefix + c.attribute, Desc: c.descending, Type: search.SortFieldAsNumber, Mode: mode},
-		&search.SortField{Field: stringPrefix + c.attribute, Desc: c.descending, Type: search.SortFieldAsString, Mode: mode},
+	for _, field := range []string{sortPrefix + c.attribute, stringPrefix + c.attribute} {
+		if known(field) {
+			all = append(all, &search.SortField{Field: field, Desc: c.descending, Type: search.SortFieldAsString, Mode: mode})
+		}
 	}
+	return all
 }
 
 // sorting is what Bleve sorts by, and which of it belongs to which ranking rule.
@@ -76,7 +83,7 @@ type span struct{ from, to int }
 // sortingFor puts the keys together in the order of the ranking rules. Where words are
 // searched, the rules on how they match are there as Bleve's score: it decides which hits
 // are ranked where there are too many, not how. Arrival is the last key.
-func sortingFor(s settings, asked []criterion, withWords bool) sorting {
+func sortingFor(s settings, asked []criterion, withWords bool, known func(field string) bool) sorting {
 	all := sorting{rules: make(map[string]span)}
 	scored := false
 	for i, rule := range s.RankingRules {
@@ -88,10 +95,10 @@ func sortingFor(s settings, asked []criterion, withWords bool) sorting {
 		switch {
 		case rule == "sort":
 			for _, c := range asked {
-				all.keys = append(all.keys, c.keys()...)
+				all.keys = append(all.keys, c.keys(known)...)
 			}
 		case custom:
-			all.keys = append(all.keys, criterion{attribute: attribute, descending: descending}.keys()...)
+			all.keys = append(all.keys, criterion{attribute: attribute, descending: descending}.keys(known)...)
 		case withWords && !scored && (rule != "words" || i > 0):
 			all.keys = append(all.keys, &search.SortScore{Desc: true})
 			scored = true
@@ -101,7 +108,7 @@ func sortingFor(s settings, asked []criterion, withWords bool) sorting {
 		}
 		all.rules[rule] = span{from, len(all.keys)}
 	}
-	all.keys = append(all.keys, &search.SortField{Field: orderField, Type: search.SortFieldAsNumber})
+	all.keys = append(all.keys, &search.SortField{Field: orderField, Type: search.SortFieldAsString})
 	return all
 }
 
