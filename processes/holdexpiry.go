@@ -86,12 +86,12 @@ func (h *HoldExpiry) Waiting() int { return int(h.waiting.Load()) }
 
 // Run reads the feed and records lapses until ctx ends, or returns why it could not begin.
 func (h *HoldExpiry) Run(ctx context.Context) error {
+	h.live.Store(false)
 	at, err := h.cfg.Checkpoints.Load(ctx, holdExpiryName)
 	if err != nil {
 		return err
 	}
 	h.at, h.saved = at, at
-	h.live.Store(false)
 	h.pending, h.due = map[holdKey]*pendingHold{}, nil
 	subscriber, err := feed.New(feed.Config{Store: h.cfg.Store, Logger: h.cfg.Log, Start: feed.From(at)})
 	if err != nil {

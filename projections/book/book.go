@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"daybook/domain"
 	"daybook/domain/restaurant"
@@ -40,7 +41,13 @@ func New(store eventstore.Reader, c *codec.Codec) *Book {
 // evolve folds records; one that cannot be read makes the aggregate unreadable rather than
 // shown without it.
 func evolve[S, E any](c *codec.Codec, fold func(S, E) S) projections.Evolve[S] {
-	return func(ctx context.Context, state S, r eventstore.Record) (S, error) {
+	return func(ctx context.Context, state S, r eventstore.Record) (next S, err error) {
+		// A panic left to Folds would be taken for a record to leave out.
+		defer func() {
+			if v := recover(); v != nil {
+				next, err = state, fmt.Errorf("book: %s at revision %d of %s: panic: %v\n%s", r.Type, r.Revision, r.Stream, v, debug.Stack())
+			}
+		}()
 		d, err := c.Decode(ctx, r)
 		if err != nil {
 			return state, err

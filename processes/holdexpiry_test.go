@@ -1,0 +1,525 @@
+package processes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"go.uber.org/goleak"
+
+	"daybook/commands"
+	"daybook/domain"
+	"daybook/domain/restaurant"
+	"daybook/domain/restaurantday"
+	"daybook/eventstore"
+	"daybook/eventstore/codec"
+	"daybook/eventstore/embedded"
+	"daybook/internal/keystore"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const patience = time.Minute
+
+var (
+	morning = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+	ada     = domain.NewUserID([16]byte{2})
+)
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+type noPasswords struct{}
+
+func (noPasswords) Hash(context.Context, string) (string, error)         { return "", nil }
+func (noPasswords) Verify(context.Context, string, string) (bool, error) { return false, nil }
+
+// checkpoints in memory.
+type checkpoints struct {
+	mu   sync.Mutex
+	at   eventstore.Position
+	fail error
+}
+
+func (c *checkpoints) Load(context.Context, string) (eventstore.Position, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at, c.fail
+}
+
+func (c *checkpoints) Save(_ context.Context, _ string, at eventstore.Position) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fail == nil {
+		c.at = at
+	}
+	return c.fail
+}
+
+// house is a ledger with a restaurant, and a clock that the test moves.
+type house struct {
+	t     *testing.T
+	store eventstore.Store
+	keys  codec.Keys
+	app   *commands.App
+	id    domain.RestaurantID
+	date  domain.ServiceDate
+	now   atomic.Int64 // milliseconds
+	n     int
+}
+
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	store, err := embedded.Open("ledger", embedded.Options{FS: vfs.NewMem(), Logger: quiet(), CacheBytes: 8 << 20, MemTableBytes: 4 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	keys, err := keystore.Memory(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = keys.Close() })
+	h := &house{t: t, store: store, keys: keys}
+	if h.date, err = domain.ParseServiceDate("2026-11-21"); err != nil {
+		t.Fatal(err)
+	}
+	h.now.Store(morning.UnixMilli())
+	h.app, err = commands.New(commands.Config{
+		Store: store, Codec: codec.New(keys), Passwords: noPasswords{}, Clock: h.clock, Log: quiet(),
+		BodyKey: make([]byte, 16), EmailKey: make([]byte, 16),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.app.Close(context.Background()) })
+	boundary := 5 * 60
+	place := commands.BringInRestaurant{
+		Key: "Ida", At: domain.InstantOf(morning), DayBoundary: &boundary,
+		Profile: restaurant.Profile{Name: "Ida", Cuisine: "French", Address: "1 Rue", City: "Berlin", TimeZone: "Europe/Berlin"},
+		Shifts: []restaurant.Shift{{
+			Days: restaurant.EveryDay, Name: "dinner", Opens: 18 * 60, LastSeating: 21 * 60, Closes: 23 * 60, SlotMinutes: 30,
+		}},
+		Policy: restaurantday.Policy{HoldMinutes: 10, HorizonDays: 60, Turns: []restaurantday.TurnTime{{UpToParty: 20, Minutes: 90}}},
+	}
+	for i := range 20 {
+		place.Tables = append(place.Tables, restaurantday.Table{Number: fmt.Sprint(i + 1), Min: 1, Max: 2})
+	}
+	if h.id, err = h.app.BringInRestaurant(t.Context(), place); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func (h *house) clock() time.Time { return time.UnixMilli(h.now.Load()).UTC() }
+
+func (h *house) caller() commands.Caller {
+	h.n++
+	return commands.Caller{User: ada, Route: "test", Key: fmt.Sprint(h.n)}
+}
+
+func (h *house) hold(date domain.ServiceDate) commands.Booked {
+	h.t.Helper()
+	b, err := h.app.HoldTable(h.t.Context(), h.caller(), commands.HoldTable{Restaurant: h.id, Date: date, Time: "19:00", Party: 2})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return b
+}
+
+// moveTo sets the clock and puts something into the feed, upon which the process looks at
+// the clock: for as long as nothing comes it sleeps by the machine's own.
+func (h *house) moveTo(at domain.Instant) {
+	h.t.Helper()
+	h.now.Store(int64(at))
+	h.stir()
+}
+
+func (h *house) stir() {
+	h.t.Helper()
+	h.n++
+	e, err := codec.New(h.keys).Encode(h.t.Context(), "stir", eventstore.EventID{byte(h.n), byte(h.n >> 8), 1},
+		restaurantday.Confirmed{Number: 1}, codec.Metadata{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if _, err := h.store.Append(h.t.Context(), "stir", eventstore.Any(), e); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// lapsed lists the entries of a day that are on record as lapsed.
+func (h *house) lapsed(date domain.ServiceDate) (numbers []uint32) {
+	h.t.Helper()
+	c := codec.New(h.keys)
+	for r, err := range h.store.ReadStream(h.t.Context(), codec.DayStream(h.id, date), 0) {
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		d, err := c.Decode(h.t.Context(), r)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if e, ok := d.Event.(restaurantday.Expired); ok {
+			numbers = append(numbers, e.Number)
+		}
+	}
+	return numbers
+}
+
+// start runs a process until stop, which waits for its end.
+func (h *house) start(at *checkpoints, changes ...func(*HoldExpiryConfig)) (p *HoldExpiry, stop func()) {
+	h.t.Helper()
+	cfg := HoldExpiryConfig{
+		Store: h.store, Codec: codec.New(h.keys), Checkpoints: at, Record: h.app.RecordLapses, Clock: h.clock, Log: quiet(),
+	}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	p, err := NewHoldExpiry(cfg)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return p, h.run(p)
+}
+
+func (h *house) run(p *HoldExpiry) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	var once sync.Once
+	stop = func() {
+		once.Do(func() {
+			cancel()
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				h.t.Errorf("ended with %v", err)
+			}
+		})
+	}
+	h.t.Cleanup(stop)
+	return stop
+}
+
+func (h *house) until(what string, ok func() bool) {
+	h.t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			h.t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// read waits until p has read all that is in the ledger.
+func (h *house) read(p *HoldExpiry, waiting int) {
+	h.t.Helper()
+	h.until(fmt.Sprintf("%d holds are pending", waiting), func() bool { return p.Live() && p.Waiting() == waiting })
+}
+
+func TestLapsesAreRecordedOnce(t *testing.T) {
+	h := newHouse(t)
+	var at checkpoints
+	var told atomic.Int64
+	p, stop := h.start(&at, func(c *HoldExpiryConfig) {
+		record := c.Record
+		c.Record = func(ctx context.Context, r domain.RestaurantID, d domain.ServiceDate) (eventstore.Position, error) {
+			told.Add(1)
+			return record(ctx, r, d)
+		}
+	})
+	one, two := h.hold(h.date), h.hold(h.date)
+	confirmed, cancelled := h.hold(h.date), h.hold(h.date)
+	elsewhere := h.hold(h.date + 1)
+	if _, err := h.app.ConfirmReservation(t.Context(), h.caller(), confirmed.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.app.CancelReservation(t.Context(), h.caller(), cancelled.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	h.read(p, 3)
+	h.moveTo(one.Reservation.ExpiresAt - 1)
+	h.stir()
+	if n := told.Load(); n != 0 {
+		t.Errorf("told %d times before the first lapse", n)
+	}
+	h.moveTo(one.Reservation.ExpiresAt)
+	h.read(p, 0)
+	for date, want := range map[domain.ServiceDate][]uint32{
+		h.date: {one.Reservation.Number, two.Reservation.Number}, h.date + 1: {elsewhere.Reservation.Number},
+	} {
+		if got := h.lapsed(date); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v are recorded as lapsed, want %v", date, got, want)
+		}
+	}
+	if n := told.Load(); n != 2 {
+		t.Errorf("told %d times of lapses on two days", n)
+	}
+	stop()
+	head, err := h.store.Head(t.Context())
+	if err != nil || at.at != head {
+		t.Errorf("the checkpoint is %d, the ledger ends at %d, %v", at.at, head, err)
+	}
+}
+
+func TestTheCheckpointStandsBeforeTheOldestHold(t *testing.T) {
+	h := newHouse(t)
+	var at checkpoints
+	p, stop := h.start(&at)
+	before, err := h.app.OpenDay(t.Context(), h.id, h.date)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := h.hold(h.date)
+	last := h.hold(h.date + 1)
+	h.read(p, 2)
+	stop()
+	if at.at != before {
+		t.Errorf("the checkpoint is %d, the record before the hold stands at %d", at.at, before)
+	}
+	// While it is away one is confirmed and another is held.
+	if _, err := h.app.ConfirmReservation(t.Context(), h.caller(), last.ID); err != nil {
+		t.Fatal(err)
+	}
+	late := h.hold(h.date + 2)
+	h.now.Store(int64(first.Reservation.ExpiresAt))
+	for name, at := range map[string]*checkpoints{"its checkpoint": &at, "no checkpoint": {}} {
+		p, stop := h.start(at)
+		h.read(p, 0)
+		stop()
+		for date, want := range map[domain.ServiceDate][]uint32{
+			h.date: {first.Reservation.Number}, h.date + 1: nil, h.date + 2: {late.Reservation.Number},
+		} {
+			if got := h.lapsed(date); !reflect.DeepEqual(got, want) {
+				t.Errorf("from %s, %s: %v are recorded as lapsed, want %v", name, date, got, want)
+			}
+		}
+	}
+}
+
+// behind is a feed that stops short of its end until it is let go.
+type behind struct {
+	eventstore.Store
+	release chan struct{}
+}
+
+func (b behind) Subscribe(ctx context.Context, after eventstore.Position, f eventstore.Filter) (eventstore.Subscription, error) {
+	s, err := b.Store.Subscribe(ctx, after, f)
+	return &shortOf{Subscription: s, release: b.release}, err
+}
+
+type shortOf struct {
+	eventstore.Subscription
+	release chan struct{}
+	kept    *eventstore.Batch
+	last    eventstore.Position
+}
+
+func (s *shortOf) Next(ctx context.Context) (eventstore.Batch, error) {
+	if s.kept != nil {
+		select {
+		case <-s.release:
+		case <-ctx.Done():
+			return eventstore.Batch{}, ctx.Err()
+		}
+		b := *s.kept
+		s.kept = nil
+		return b, nil
+	}
+	b, err := s.Subscription.Next(ctx)
+	if n := len(b.Records); err == nil && b.Live && n > 1 && s.last == 0 {
+		whole := b
+		s.last, s.kept = b.Position, &eventstore.Batch{Records: whole.Records[n-1:], Position: b.Position, Live: true}
+		b = eventstore.Batch{Records: whole.Records[:n-1], Position: whole.Records[n-2].Position}
+	}
+	return b, err
+}
+
+// Until the feed is read to its end a hold may turn out to be settled.
+func TestNothingIsRecordedBeforeTheFeedIsLive(t *testing.T) {
+	h := newHouse(t)
+	b := h.hold(h.date)
+	if _, err := h.app.ConfirmReservation(t.Context(), h.caller(), b.ID); err != nil {
+		t.Fatal(err)
+	}
+	h.now.Store(int64(b.Reservation.ExpiresAt))
+	var told atomic.Int64
+	release := make(chan struct{})
+	var at checkpoints
+	p, stop := h.start(&at, func(c *HoldExpiryConfig) {
+		c.Store = behind{h.store, release}
+		c.Record = func(context.Context, domain.RestaurantID, domain.ServiceDate) (eventstore.Position, error) {
+			told.Add(1)
+			return 0, nil
+		}
+	})
+	h.until("the hold is pending", func() bool { return p.Waiting() == 1 })
+	if p.Live() || p.untilNext() != time.Hour {
+		t.Errorf("live: %t, and looks again in %s", p.Live(), p.untilNext())
+	}
+	close(release)
+	h.read(p, 0)
+	stop()
+	if n := told.Load(); n != 0 {
+		t.Errorf("told %d times", n)
+	}
+	// A process that is run again is not live before it has read again.
+	at.fail = errors.New("the database is away")
+	if err := p.Run(t.Context()); !errors.Is(err, at.fail) || p.Live() {
+		t.Errorf("got %v, live: %t", err, p.Live())
+	}
+}
+
+func TestRecordingIsTriedAgain(t *testing.T) {
+	h := newHouse(t)
+	var at checkpoints
+	var told atomic.Int64
+	p, stop := h.start(&at, func(c *HoldExpiryConfig) {
+		record := c.Record
+		c.Record = func(ctx context.Context, r domain.RestaurantID, d domain.ServiceDate) (eventstore.Position, error) {
+			if told.Add(1) < 4 {
+				return 0, eventstore.ErrUnavailable
+			}
+			return record(ctx, r, d)
+		}
+	})
+	b := h.hold(h.date)
+	h.read(p, 1)
+	// Each attempt is made twice as long after the one before.
+	due, wait := b.Reservation.ExpiresAt, retryAfter
+	for n := range int64(4) {
+		h.moveTo(due - 1)
+		h.moveTo(due)
+		h.until("it is tried", func() bool { return told.Load() == n+1 })
+		due, wait = due.Add(wait), 2*wait
+	}
+	h.read(p, 0)
+	stop()
+	if got, want := h.lapsed(h.date), []uint32{b.Reservation.Number}; !reflect.DeepEqual(got, want) || told.Load() != 4 {
+		t.Errorf("%v are recorded as lapsed after %d attempts", got, told.Load())
+	}
+}
+
+func TestTwoAtOnce(t *testing.T) {
+	h := newHouse(t)
+	var list []*HoldExpiry
+	for range 2 {
+		p, _ := h.start(&checkpoints{})
+		list = append(list, p)
+	}
+	var want []uint32
+	var last domain.Instant
+	for range 12 {
+		b := h.hold(h.date)
+		want, last = append(want, b.Reservation.Number), b.Reservation.ExpiresAt
+	}
+	for _, p := range list {
+		h.read(p, len(want))
+	}
+	h.moveTo(last)
+	for _, p := range list {
+		h.read(p, 0)
+	}
+	if got := h.lapsed(h.date); !reflect.DeepEqual(got, want) {
+		t.Errorf("%v are recorded as lapsed, want %v", got, want)
+	}
+}
+
+// flaky is a key store that is away for a while.
+type flaky struct {
+	codec.Keys
+	left atomic.Int64
+}
+
+func (f *flaky) Get(ctx context.Context, subject string) (codec.Key, error) {
+	if f.left.Add(-1) >= 0 {
+		return codec.Key{}, errors.New("the key store is away")
+	}
+	return f.Keys.Get(ctx, subject)
+}
+
+// A hold that cannot be read for now is neither passed over nor read twice.
+func TestAKeyStoreThatIsAway(t *testing.T) {
+	h := newHouse(t)
+	before, err := h.app.OpenDay(t.Context(), h.id, h.date)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := h.hold(h.date)
+	_, err = h.app.HoldTable(t.Context(), h.caller(), commands.HoldTable{
+		Restaurant: h.id, Date: h.date, Time: "19:00", Party: 2, Details: restaurantday.Details{Notes: "by the window"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := &flaky{Keys: h.keys}
+	keys.left.Store(1)
+	var at checkpoints
+	p, stop := h.start(&at, func(c *HoldExpiryConfig) { c.Codec = codec.New(keys) })
+	h.read(p, 2)
+	stop()
+	if at.at != before || keys.left.Load() >= 0 {
+		t.Errorf("the checkpoint is %d, the record before the first hold stands at %d", at.at, before)
+	}
+	if first.Reservation.Number != 1 {
+		t.Errorf("got %+v", first)
+	}
+}
+
+// forged is a ledger in which one record's bytes are not what was written.
+type forged struct {
+	eventstore.Store
+	eventType string
+}
+
+func (f forged) Subscribe(ctx context.Context, after eventstore.Position, filter eventstore.Filter) (eventstore.Subscription, error) {
+	s, err := f.Store.Subscribe(ctx, after, filter)
+	return forgedFeed{s, f.eventType}, err
+}
+
+type forgedFeed struct {
+	eventstore.Subscription
+	eventType string
+}
+
+func (f forgedFeed) Next(ctx context.Context) (eventstore.Batch, error) {
+	b, err := f.Subscription.Next(ctx)
+	records := append([]eventstore.Record(nil), b.Records...)
+	for i := range records {
+		if records[i].Type == f.eventType {
+			records[i].Data = []byte("{")
+		}
+	}
+	b.Records = records
+	return b, err
+}
+
+// A record that can never be read is passed over: what comes after it is still seen.
+func TestACorruptRecordIsPassedOver(t *testing.T) {
+	h := newHouse(t)
+	b := h.hold(h.date)
+	if _, err := h.app.CancelReservation(t.Context(), h.caller(), b.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	h.hold(h.date + 1)
+	p, _ := h.start(&checkpoints{}, func(c *HoldExpiryConfig) { c.Store = forged{h.store, codec.TypeReservationCancelled} })
+	h.read(p, 2)
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	h := newHouse(t)
+	for name, spoil := range map[string]func(*HoldExpiryConfig){
+		"store": func(c *HoldExpiryConfig) { c.Store = nil }, "codec": func(c *HoldExpiryConfig) { c.Codec = nil },
+		"checkpoints": func(c *HoldExpiryConfig) { c.Checkpoints = nil }, "record": func(c *HoldExpiryConfig) { c.Record = nil },
+	} {
+		cfg := HoldExpiryConfig{Store: h.store, Codec: codec.New(h.keys), Checkpoints: &checkpoints{}, Record: h.app.RecordLapses}
+		spoil(&cfg)
+		if _, err := NewHoldExpiry(cfg); err == nil {
+			t.Errorf("without a %s", name)
+		}
+	}
+}
