@@ -2,7 +2,6 @@ package meilibleve
 
 import (
 	"encoding/json"
-	"strconv"
 	"strings"
 )
 
@@ -362,42 +361,4 @@ func (p *parser) list() ([]string, error) {
 		}
 	}
 	return values, p.next()
-}
-
-// numbers reads the arguments of a geo rule: (n, n, n), or ([n, n], [n, n]).
-func (p *parser) numbers(count int, pairs bool) ([]float64, error) {
-	if err := p.next(); err != nil {
-		return nil, err
-	}
-	if err := p.take("("); err != nil {
-		return nil, err
-	}
-	var list []float64
-	for i := range count {
-		if i > 0 {
-			if err := p.take(","); err != nil {
-				return nil, err
-			}
-		}
-		if pairs && i%2 == 0 {
-			if err := p.take("["); err != nil {
-				return nil, err
-			}
-		}
-		text, err := p.value("a number")
-		if err != nil {
-			return nil, err
-		}
-		n, err := strconv.ParseFloat(text, 64)
-		if err != nil || !finite(n) {
-			return nil, invalidFilter("`%s` is not a number.", brief(text))
-		}
-		list = append(list, n)
-		if pairs && i%2 == 1 {
-			if err := p.take("]"); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return list, p.take(")")
 }

@@ -98,3 +98,41 @@ func parseGeoPoint(text string) (point, bool) {
 	p := point{lat, lng}
 	return p, err1 == nil && err2 == nil && p.onGlobe()
 }
+
+// numbers reads the arguments of a geo rule: (n, n, n), or ([n, n], [n, n]).
+func (p *parser) numbers(count int, pairs bool) ([]float64, error) {
+	if err := p.next(); err != nil {
+		return nil, err
+	}
+	if err := p.take("("); err != nil {
+		return nil, err
+	}
+	var list []float64
+	for i := range count {
+		if i > 0 {
+			if err := p.take(","); err != nil {
+				return nil, err
+			}
+		}
+		if pairs && i%2 == 0 {
+			if err := p.take("["); err != nil {
+				return nil, err
+			}
+		}
+		text, err := p.value("a number")
+		if err != nil {
+			return nil, err
+		}
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil || !finite(n) {
+			return nil, invalidFilter("`%s` is not a number.", brief(text))
+		}
+		list = append(list, n)
+		if pairs && i%2 == 1 {
+			if err := p.take("]"); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return list, p.take(")")
+}

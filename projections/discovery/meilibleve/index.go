@@ -47,14 +47,9 @@ var (
 const lockTimeout = "500ms"
 
 func createTable(path string, e entry, now time.Time) (*table, error) {
-	mapping := bleve.NewIndexMapping()
-	var b bleve.Index
-	var err error
-	if path == "" {
-		b, err = bleve.NewMemOnly(mapping)
-	} else {
-		b, err = bleve.NewUsing(path, mapping, scorch.Name, scorch.Name, map[string]any{"bolt_timeout": lockTimeout})
-	}
+	// Without a path Scorch keeps its segments in memory. Bleve's own NewMemOnly takes another
+	// kind of index, which leaves goroutines behind.
+	b, err := bleve.NewUsing(path, bleve.NewIndexMapping(), scorch.Name, scorch.Name, map[string]any{"bolt_timeout": lockTimeout})
 	if err != nil {
 		return nil, fmt.Errorf("meilibleve: make index: %w", err)
 	}
