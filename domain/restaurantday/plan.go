@@ -109,17 +109,23 @@ func (p *Plan) betweenSlots(at domain.Instant) bool {
 	return i > 0 && i < len(p.Slots) && p.Slots[i-1].Shift == p.Slots[i].Shift
 }
 
-// instantNear guesses the instant of a clock time that is no slot, for naming the slots near it.
+// instantNear is the instant of a clock time, of the first of two, or where the time is no
+// slot a guess at it, for naming the slots near it.
 func (p *Plan) instantNear(hhmm string) domain.Instant {
-	first := p.Slots[0]
+	if found := p.slotsAt(hhmm); len(found) > 0 {
+		return found[0].StartsAt
+	}
+	first, last := p.Slots[0], p.Slots[len(p.Slots)-1]
 	want, err := domain.ParseClock(hhmm)
 	base, err2 := domain.ParseClock(first.Time)
 	if err != nil || err2 != nil {
 		return first.StartsAt
 	}
-	// A small-hours time is after the evening, unless the day itself begins that early.
-	if want < base && base-want > 6*60 {
-		want += 1440
+	// The small hours are before the first slot or after the last one, whichever is nearer.
+	before := first.StartsAt.AddMinutes(want - base)
+	after := before.AddMinutes(1440)
+	if before < first.StartsAt && after-last.StartsAt < first.StartsAt-before {
+		return after
 	}
-	return first.StartsAt.AddMinutes(want - base)
+	return before
 }

@@ -119,7 +119,7 @@ func (o Occupancy) noTable(party domain.PartySize, wish Wish, want domain.Interv
 		return domain.Reject(domain.CodeNoTable, fmt.Sprintf("no table of those wished for seats a party of %d", party),
 			domain.Reason{Rule: "table_capacity", Actual: int64(party)})
 	}
-	return domain.Reject(domain.CodeNoTable, fmt.Sprintf("all %d tables that seat a party of %d are taken then", fitting, party),
+	return domain.Reject(domain.CodeNoTable, fmt.Sprintf("every table that seats a party of %d is taken then", party),
 		domain.Reason{Rule: "turn_time", Limit: int64(want.To-want.From) / 60_000, Actual: int64(fitting), Blocked: blocked})
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"daybook/domain"
 )
@@ -80,7 +81,7 @@ var kinds = map[domain.Code]kind{
 	domain.CodePacingFull:      {http.StatusConflict, "The kitchen is full", 0},
 	domain.CodeHoldExpired:     {http.StatusConflict, "The hold has lapsed", 0},
 	domain.CodeCancelled:       {http.StatusConflict, "Already cancelled", 0},
-	domain.CodeStarted:         {http.StatusConflict, "Already seated", 0},
+	domain.CodeStarted:         {http.StatusConflict, "The seating has begun", 0},
 	domain.CodeNotOpened:       {http.StatusConflict, "The day is not open", 0},
 	domain.CodeLaterEntries:    {http.StatusConflict, "The day has later entries", 0},
 }
@@ -161,6 +162,11 @@ func Because(cause error) *Problem {
 func FromRejection(r *domain.Rejection, at func(domain.Instant) string, id func(number uint32) string) *Problem {
 	p := New(r.Code, r.Detail)
 	for _, why := range r.Reasons {
+		if r.Code == domain.CodeInvalid {
+			// A value that only the domain could refuse is told where the form's checks tell theirs.
+			p.Errors = append(p.Errors, Field{Location: "body." + camel(why.Rule), Message: r.Detail})
+			continue
+		}
 		reason := Reason{Rule: why.Rule, Limit: why.Limit, Actual: why.Actual}
 		for _, b := range why.Blocked {
 			e := Entry{TableID: string(b.Table), Hold: b.Hold}
@@ -178,6 +184,17 @@ func FromRejection(r *domain.Rejection, at func(domain.Instant) string, id func(
 		p.Alternatives = append(p.Alternatives, Alternative{Time: a.Time, StartsAt: at(a.StartsAt)})
 	}
 	return p
+}
+
+// camel turns a rule's name into a field's: time_zone into timeZone.
+func camel(rule string) string {
+	words := strings.Split(rule, "_")
+	for i, w := range words[1:] {
+		if w != "" {
+			words[i+1] = strings.ToUpper(w[:1]) + w[1:]
+		}
+	}
+	return strings.Join(words, "")
 }
 
 // From makes a problem of any error; what it does not know is an internal error.
