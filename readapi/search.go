@@ -2,8 +2,8 @@ package readapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -43,8 +43,8 @@ type searchQuery struct {
 	Near      string  `query:"near" maxLength:"60" doc:"lat,lng in degrees"`
 	Radius    float64 `query:"radius" minimum:"0" maximum:"1000000" doc:"metres around near"`
 	MinRating float64 `query:"minRating" minimum:"0" maximum:"5"`
-	Date      string  `query:"date" doc:"service date; with party, only restaurants with a free table"`
-	Time      string  `query:"time" doc:"local HH:MM: only slots within an hour of it"`
+	Date      string  `query:"date" maxLength:"10" doc:"service date; with party, only restaurants with a free table"`
+	Time      string  `query:"time" maxLength:"5" doc:"local HH:MM: only slots within an hour of it"`
 	Party     int     `query:"party" minimum:"0" maximum:"500"`
 	Sort      string  `query:"sort" enum:"relevance,distance,rating" default:"relevance"`
 	Limit     int     `query:"limit" minimum:"1" maximum:"100" default:"20"`
@@ -63,11 +63,8 @@ func (r *reads) search(api *httpapi.API) {
 			return nil, err
 		}
 		hits, err := r.Discovery.Search(ctx, q)
-		if errors.Is(err, discovery.ErrInvalidQuery) {
-			return nil, badQuery("q", err.Error())
-		}
 		if err != nil {
-			return nil, err
+			return nil, ofEngine("search index", err) // of the query only the cursor was not checked yet
 		}
 		items := make([]found, len(hits.Hits))
 		for i, h := range hits.Hits {
@@ -96,6 +93,12 @@ func (in *searchQuery) query() (q discovery.Query, table *wantedTable, err error
 	q = discovery.Query{
 		Text: in.Q, Cuisine: in.Cuisine, City: in.City, RadiusMeters: in.Radius, MinRating: in.MinRating,
 		MinParty: in.Party, Sort: discovery.Sort(in.Sort), Limit: in.Limit, Cursor: in.Cursor,
+	}
+	if math.IsNaN(in.Radius) { // which no minimum or maximum keeps out
+		return q, nil, badQuery("radius", "want metres")
+	}
+	if math.IsNaN(in.MinRating) {
+		return q, nil, badQuery("minRating", "want a number from 0 to 5")
 	}
 	if in.Near != "" {
 		lat, lng, ok := strings.Cut(in.Near, ",")

@@ -16,8 +16,8 @@ import (
 )
 
 type reserveBody struct {
-	RestaurantID    string         `json:"restaurantId" doc:"rst_…"`
-	Date            string         `json:"date,omitempty" doc:"service date, YYYY-MM-DD; may be left out beside startsAt"`
+	RestaurantID    string         `json:"restaurantId" maxLength:"30" doc:"rst_…"`
+	Date            string         `json:"date,omitempty" maxLength:"10" doc:"service date, YYYY-MM-DD; may be left out beside startsAt"`
 	Time            string         `json:"time,omitempty" maxLength:"5" doc:"local time of the slot, HH:MM"`
 	StartsAt        string         `json:"startsAt,omitempty" format:"date-time" doc:"the slot's instant, instead of time"`
 	Party           int            `json:"party" minimum:"1" maximum:"500"`
@@ -96,6 +96,10 @@ func (w *writes) reservations(api *httpapi.API) {
 	})
 }
 
+// earliest is an instant that, wherever clocks are, belongs to a service date that there
+// is: those begin with 2000.
+var earliest = time.Date(2000, 1, 2, 0, 0, 0, 0, time.UTC)
+
 // command checks what the schema cannot.
 func (b reserveBody) command() (h commands.HoldTable, err error) {
 	if h.Restaurant, err = domain.ParseRestaurantID(b.RestaurantID); err != nil {
@@ -111,7 +115,7 @@ func (b reserveBody) command() (h commands.HoldTable, err error) {
 		return h, field("body.time", errors.New("send time or startsAt, not both"))
 	case b.StartsAt != "":
 		at, err := time.Parse(time.RFC3339, b.StartsAt)
-		if err != nil || at.Year() < 2000 || at.Year() > 2169 {
+		if err != nil || at.Before(earliest) || at.UTC().Year() > 2169 {
 			return h, field("body.startsAt", errors.New("want RFC 3339 with an offset, such as 2026-11-21T19:30:00+01:00"))
 		}
 		h.StartsAt = domain.InstantOf(at)

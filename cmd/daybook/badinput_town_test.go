@@ -1,0 +1,202 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"daybook/domain"
+)
+
+// town is a house with people, restaurants and reservations in it.
+type town struct {
+	h                              *house
+	public, owner, rival, diner    client
+	open, draft, other             string // restaurants: the owner's two, and the rival's
+	tables                         []string
+	otherTable                     string
+	pending, firm, doomed, foreign string // reservations: the diner's three, and the rival's
+	good                           map[string]goodRequest
+}
+
+// goodRequest is a request to an operation that is accepted.
+type goodRequest struct {
+	token  string
+	params map[string]string // of the path
+	query  string
+	body   string
+	// anything names values that may hold any text: a password, a filter that finds nothing.
+	anything []string
+	// absent is how an id is answered that there could be and is not: 404 by default.
+	absent int
+}
+
+func newTown(t *testing.T, h *house) *town {
+	t.Helper()
+	town := &town{h: h, public: h.client(t)}
+	town.owner, town.rival, town.diner = town.public.register("owner"), town.public.register("rival"), town.public.register("diner")
+	town.open = town.owner.openRestaurant(floor{tables: map[int]int{2: 3, 4: 2}})
+	town.other = town.rival.openRestaurant(floor{tables: map[int]int{2: 1}})
+	town.draft = town.owner.send(http.MethodPost, "/restaurants", restaurantBody).want(t, 201, "").field("restaurantId")
+	town.tables, town.otherTable = tableIDs(town.public, town.open), tableIDs(town.public, town.other)[0]
+	town.owner.send(http.MethodPatch, "/restaurants/"+town.open+"/tables/"+town.tables[0], `{"area":"hall"}`).want(t, 200, "")
+	hold := func(c client, restaurant, time string) string {
+		return c.send(http.MethodPost, "/reservations", fmt.Sprintf(
+			`{"restaurantId":%q,"date":%q,"time":%q,"party":2}`, restaurant, h.tomorrow(), time)).want(t, 201, "").field("reservationId")
+	}
+	town.pending, town.firm, town.doomed = hold(town.diner, town.open, "18:00"), hold(town.diner, town.open, "20:00"), hold(town.diner, town.open, "22:00")
+	town.foreign = hold(town.rival, town.other, "19:00")
+
+	id := map[string]string{"id": town.open}
+	table := map[string]string{"id": town.open, "tableId": town.tables[0]}
+	town.good = map[string]goodRequest{
+		"register-user": {body: `{"email":"new@example.com","password":"0123456789","firstName":"Ada","lastName":"New","phoneNumber":"+49 30 1234567","consents":["marketing"]}`,
+			anything: []string{"body.password"}},
+		"log-in":              {body: `{"email":"owner@example.com","password":"` + testPassword + `"}`},
+		"register-restaurant": {token: town.owner.token, body: restaurantBody},
+		"change-restaurant":   {token: town.owner.token, params: id, body: restaurantBody},
+		"set-hours": {token: town.owner.token, params: id, body: `{"shifts":[{"days":["mon","fri"],"name":"dinner","opens":"17:00","lastSeating":"22:00",` +
+			`"closes":"23:30","slotMinutes":30}],"dayBoundary":"04:00"}`},
+		"set-policy": {token: town.owner.token, params: id, body: `{"holdMinutes":7,"horizonDays":60,"noticeMinutes":5,"bufferMinutes":10,` +
+			`"pacingCovers":40,"turnMinutes":[{"upToParty":4,"minutes":90},{"upToParty":500,"minutes":120}]}`},
+		"publish-restaurant": {token: town.owner.token, params: id},
+		"add-table":          {token: town.owner.token, params: id, body: `{"number":"A1","minCapacity":2,"capacity":6,"area":"terrace"}`},
+		"change-table":       {token: town.owner.token, params: table, body: `{"number":"B2","minCapacity":1,"capacity":3,"area":"hall"}`},
+		// What is not on the floor is off it already.
+		"remove-table": {token: town.owner.token, params: map[string]string{"id": town.open, "tableId": town.tables[1]}, absent: http.StatusOK},
+		"reserve": {token: town.diner.token, body: fmt.Sprintf(`{"restaurantId":%q,"date":%q,"time":"19:30","party":2,"guest":{"name":"Bo",`+
+			`"email":"bo@example.com","phone":"+4930123456"},"notes":"by the window","occasion":"birthday","specialRequests":"no nuts",`+
+			`"tableId":%q,"area":"hall","confirm":true}`, town.open, h.tomorrow(), town.tables[0])},
+		"confirm-reservation": {token: town.diner.token, params: map[string]string{"id": town.pending}},
+		"cancel-reservation":  {token: town.diner.token, params: map[string]string{"id": town.doomed}, body: `{"reason":"a cold"}`},
+		"read-reservation":    {token: town.diner.token, params: map[string]string{"id": town.firm}},
+		"own-reservations":    {token: town.diner.token, query: "limit=5"},
+		"audit":               {token: town.owner.token, params: id, query: "limit=5&type=reservation.held", anything: []string{"query.type"}},
+		"reservation-history": {token: town.diner.token, params: map[string]string{"id": town.firm}, query: "limit=5"},
+		"read-restaurant":     {params: id},
+		"search-restaurants": {query: "q=test&cuisine=Test&city=Testville&near=52.5,13.4&radius=5000&minRating=0&time=19:00&party=2&sort=distance&limit=5&date=" + h.tomorrow(),
+			anything: []string{"query.q", "query.cuisine", "query.city"}},
+		"read-availability": {params: id, query: "party=2&date=" + h.tomorrow()},
+	}
+	return town
+}
+
+const restaurantBody = `{"name":"Second","cuisine":"Test","address":"2 Test Street","city":"Testville","state":"TS","zip":"12345",` +
+	`"location":{"lat":52.5,"lng":13.4},"timeZone":"Europe/Berlin","priceLevel":2,"features":["terrace"],"description":"Quiet.",` +
+	`"contactEmail":"hello@example.com","contactPhone":"+49 30 7654321"}`
+
+// tableIDs lists a floor's tables, the largest first.
+func tableIDs(c client, restaurant string) (ids []string) {
+	type table struct {
+		TableID  string
+		Capacity int
+	}
+	var all struct{ Tables []table }
+	c.get("/restaurants/"+restaurant).want(c.t, 200, "").json(c.t, &all)
+	slices.SortFunc(all.Tables, func(a, b table) int { return b.Capacity - a.Capacity })
+	for _, t := range all.Tables {
+		ids = append(ids, t.TableID)
+	}
+	return ids
+}
+
+// unknown is an id of the same kind as one that there is, of nobody.
+func unknown(id string) string {
+	return id[:4] + strings.Repeat("0", len(id)-9) + "10001" // a reservation's day and number stay plausible
+}
+
+// otherKinds is an id of every kind but id's own.
+func (town *town) otherKinds(id string) (others []string) {
+	for _, o := range []string{town.open, town.pending, town.tables[0], string(domain.NewUserID([16]byte{1}))} {
+		if o[:4] != id[:4] {
+			others = append(others, o)
+		}
+	}
+	return others
+}
+
+// readReply reads an answer whole.
+func readReply(t testing.TB, answer *http.Response) reply {
+	t.Helper()
+	defer answer.Body.Close()
+	raw, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply{answer.StatusCode, answer.Header, raw}
+}
+
+// apiSpec is what these tests read of /openapi.json.
+type apiSpec struct {
+	Paths      map[string]map[string]operation
+	Components struct{ Schemas map[string]schema }
+	operations []operation // in the order of their ids
+}
+
+type operation struct {
+	method, path string
+	OperationID  string
+	Parameters   []struct {
+		Name, In string
+		Required bool
+		Schema   schema
+	}
+	RequestBody *struct {
+		Required bool
+		Content  map[string]struct{ Schema schema }
+	}
+	Security []map[string][]string
+}
+
+func (op operation) name() string { return op.OperationID + " " + op.method + " " + op.path }
+
+type schema struct {
+	Ref                  string `json:"$ref"`
+	Type                 any    // a name, or names of which one may be null
+	Properties           map[string]schema
+	Required             []string
+	Items                *schema
+	MinLength, MaxLength *int
+	MinItems, MaxItems   *int
+	Minimum, Maximum     *float64
+	Enum                 []any
+}
+
+// kind is the type that is not null.
+func (s schema) kind() string {
+	if many, ok := s.Type.([]any); ok {
+		return fmt.Sprint(many[0])
+	}
+	return fmt.Sprint(s.Type)
+}
+
+func (a *apiSpec) resolve(s schema) schema {
+	if name, ok := strings.CutPrefix(s.Ref, "#/components/schemas/"); ok {
+		return a.Components.Schemas[name]
+	}
+	return s
+}
+
+// spec reads the running service's own description.
+func (town *town) spec(t *testing.T) *apiSpec {
+	t.Helper()
+	var api apiSpec
+	if err := json.Unmarshal(town.public.get("/openapi.json").want(t, 200, "").body, &api); err != nil {
+		t.Fatal(err)
+	}
+	for path, methods := range api.Paths {
+		for method, op := range methods {
+			op.method, op.path = strings.ToUpper(method), path
+			api.operations = append(api.operations, op)
+		}
+	}
+	slices.SortFunc(api.operations, func(a, b operation) int { return strings.Compare(a.OperationID, b.OperationID) })
+	if len(api.operations) < 19 {
+		t.Fatalf("/openapi.json lists %d operations", len(api.operations))
+	}
+	return &api
+}
