@@ -139,9 +139,13 @@ func badQuery(name, why string) *problem.Problem {
 	return p
 }
 
-func ofReporting(err error) error {
-	if errors.Is(err, reporting.ErrBadCursor) {
+// ofEngine tells what went wrong with a view's engine; its own refusals were told before.
+func ofEngine(engine string, err error) error {
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, reporting.ErrBadCursor), errors.Is(err, discovery.ErrInvalidQuery):
 		return badQuery("cursor", "the cursor is not one that this list gave out")
 	}
-	return err
+	return problem.Unreachable(engine, err)
 }

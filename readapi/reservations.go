@@ -39,7 +39,7 @@ func (r *reads) reservations(api *httpapi.API) {
 		}
 		found, err := r.Reporting.ReservationsOfDiner(ctx, httpapi.User(ctx), in.Limit, in.Cursor)
 		if err != nil {
-			return nil, ofReporting(err)
+			return nil, ofEngine("reporting database", err)
 		}
 		out := page[ownReservation]{Items: make([]ownReservation, len(found.Items)), NextCursor: found.NextCursor}
 		for i, row := range found.Items {
@@ -192,7 +192,7 @@ func (r *reads) trail(ctx context.Context, a After, q reporting.AuditQuery, zone
 	}
 	found, err := r.Reporting.Audit(ctx, q)
 	if err != nil {
-		return nil, ofReporting(err)
+		return nil, ofEngine("reporting database", err)
 	}
 	at := httpapi.InZone(zone)
 	out := page[change]{Items: make([]change, len(found.Items)), NextCursor: found.NextCursor}

@@ -134,7 +134,7 @@ var rooms = []room{
 	{
 		path:    "projections/discovery/*",
 		may:     []string{"projections/discovery"},
-		modules: []string{"github.com/blevesearch/bleve/v2", "golang.org/x/text/unicode/norm"},
+		modules: []string{"github.com/blevesearch/bleve/v2", "github.com/blevesearch/bleve_index_api", "go.etcd.io/bbolt", "golang.org/x/text/unicode/norm"}, // bbolt names the indexes there are,
 		why:     "the embedded index speaks Meilisearch's HTTP API and knows nothing of events",
 	},
 	{

@@ -281,7 +281,7 @@ func Handle[I, O any](a *API, op huma.Operation, handler func(context.Context, *
 			return out, nil
 		}
 		p := problemOf(err)
-		if p.Code == problem.Internal {
+		if p.Unwrap() != nil {
 			a.log.Error("a request failed", "requestId", RequestID(ctx), "operation", op.OperationID, "error", err)
 		}
 		if after := p.RetryAfter(); after > 0 {

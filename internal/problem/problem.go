@@ -157,6 +157,14 @@ func Because(cause error) *Problem {
 	}
 }
 
+// Unreachable says that an engine which answers this request cannot be reached. Why is for
+// the log alone.
+func Unreachable(engine string, cause error) *Problem {
+	p := New(Unavailable, "the "+engine+" cannot be reached; nothing was changed")
+	p.cause = cause
+	return p
+}
+
 // FromRejection makes a problem of a decider's no. id names an entry of the day that was
 // addressed, or is nil where the asker may not know of it.
 func FromRejection(r *domain.Rejection, at func(domain.Instant) string, id func(number uint32) string) *Problem {
@@ -211,7 +219,7 @@ func From(err error) *Problem {
 
 func (p *Problem) Error() string { return string(p.Code) + ": " + p.Detail }
 
-// Unwrap returns the cause of an internal error.
+// Unwrap returns the cause that is for the log alone, if there is one.
 func (p *Problem) Unwrap() error { return p.cause }
 
 // GetStatus returns the HTTP status.
