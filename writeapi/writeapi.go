@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -104,19 +103,13 @@ var places = map[string]string{
 	"slot_minutes": "shifts", "guest_name": "guest.name", "guest_email": "guest.email", "guest_phone": "guest.phone",
 }
 
-// invalid says of a rule that refused a value where in the body that value stands.
+// invalid is the problem of a value that only the domain could refuse.
 func invalid(no *domain.Rejection) *problem.Problem {
 	p := problem.From(no)
-	for _, why := range no.Reasons {
-		place, other := places[why.Rule]
-		if !other {
-			words := strings.Split(why.Rule, "_")
-			for i, word := range words[1:] {
-				words[i+1] = strings.ToUpper(word[:1]) + word[1:]
-			}
-			place = strings.Join(words, "")
+	for i, why := range no.Reasons {
+		if place, other := places[why.Rule]; other {
+			p.Errors[i].Location = "body." + place
 		}
-		p.Errors = append(p.Errors, problem.Field{Location: "body." + place, Message: no.Detail})
 	}
 	return p
 }

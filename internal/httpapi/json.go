@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -36,12 +38,7 @@ func unmarshal(data []byte, into any) error {
 	} else if err != nil {
 		return err
 	}
-	if err := wholePairs(data); err != nil {
-		return err
-	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	return uniqueNames(d)
+	return scan(data)
 }
 
 // unmarshalForm reads what the schema has let pass. An integer may stand there as 2.0 or
@@ -63,56 +60,93 @@ func unmarshalForm(data []byte, into any) error {
 	return json.Unmarshal(again, into)
 }
 
-// wholePairs refuses a \u escape of valid JSON that is half a surrogate pair.
-func wholePairs(data []byte) error {
-	half := func(at int, second bool) bool { // whether \uD800 to \uDBFF, or its second half, stands there
-		if at+6 > len(data) || data[at] != '\\' || data[at+1] != 'u' || data[at+2]|0x20 != 'd' {
-			return false
-		}
-		third := data[at+3] | 0x20
-		return second == (third >= 'c') && (third == '8' || third == '9' || third >= 'a' && third <= 'f')
-	}
+// scan refuses what encoding/json lets pass in valid JSON: half a surrogate pair in a
+// string, and an object that has a name twice.
+func scan(data []byte) error {
+	var names [][]byte // of the objects that are open, the innermost last
+	var opened []int   // where each one's names begin; -1 for an array
+	named := false     // the next string is a name
 	for i := 0; i < len(data); i++ {
-		if data[i] != '\\' {
-			continue
-		}
-		switch {
-		case half(i, true), half(i, false) && !half(i+6, true):
-			return errHalfPair
-		case half(i, false):
-			i += 11
-		default:
-			i++ // the escaped character, which may be a backslash
+		switch data[i] {
+		case '{':
+			opened, named = append(opened, len(names)), true
+		case '[':
+			opened, named = append(opened, -1), false
+		case ',':
+			named = opened[len(opened)-1] >= 0
+		case '}', ']':
+			first := opened[len(opened)-1]
+			opened = opened[:len(opened)-1]
+			if first < 0 {
+				continue
+			}
+			if twice := repeated(names[first:]); twice != nil {
+				return fmt.Errorf("an object has the name %.50q twice", twice)
+			}
+			names = names[:first]
+		case '"':
+			length, err := stringLength(data[i:])
+			if err != nil {
+				return err
+			}
+			if named {
+				names, named = append(names, plainName(data[i:i+length])), false
+			}
+			i += length - 1
 		}
 	}
 	return nil
 }
 
-// uniqueNames reads one value of valid JSON and refuses an object that has a name twice.
-func uniqueNames(d *json.Decoder) error {
-	opening, err := d.Token()
-	if err != nil {
-		return err
-	}
-	if opening != json.Delim('{') && opening != json.Delim('[') {
-		return nil
-	}
-	names := map[json.Token]bool{}
-	for d.More() {
-		if opening == json.Delim('{') {
-			name, err := d.Token()
-			if err != nil {
-				return err
-			}
-			if names[name] {
-				return fmt.Errorf("an object has the name %.50q twice", name)
-			}
-			names[name] = true
-		}
-		if err := uniqueNames(d); err != nil {
-			return err
+// repeated returns a name that is there twice. It sorts: comparing each to each, one
+// object of many names would take long.
+func repeated(names [][]byte) []byte {
+	slices.SortFunc(names, bytes.Compare)
+	for i := 1; i < len(names); i++ {
+		if bytes.Equal(names[i-1], names[i]) {
+			return names[i]
 		}
 	}
-	_, err = d.Token()
-	return err
+	return nil
+}
+
+// stringLength is that of the JSON string that data begins with, quotes included.
+func stringLength(data []byte) (int, error) {
+	for i := 1; ; i++ {
+		switch data[i] {
+		case '"':
+			return i + 1, nil
+		case '\\':
+			switch first := escapedUnit(data[i:]); {
+			case first >= 0xdc00 && first <= 0xdfff:
+				return 0, errHalfPair
+			case first >= 0xd800 && first <= 0xdbff:
+				if second := escapedUnit(data[i+6:]); second < 0xdc00 || second > 0xdfff {
+					return 0, errHalfPair
+				}
+				i += 11
+			default:
+				i++
+			}
+		}
+	}
+}
+
+// escapedUnit is the UTF-16 unit of a \u escape that data begins with, or 0.
+func escapedUnit(data []byte) uint64 {
+	if len(data) < 6 || data[0] != '\\' || data[1] != 'u' {
+		return 0
+	}
+	unit, _ := strconv.ParseUint(string(data[2:6]), 16, 16) // the JSON is valid
+	return unit
+}
+
+// plainName is a name without quotes and escapes.
+func plainName(quoted []byte) []byte {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	var name string
+	_ = json.Unmarshal(quoted, &name) // it is valid
+	return []byte(name)
 }
