@@ -215,6 +215,15 @@ func (e *engines) secret(ctx context.Context, name string) ([]byte, error) {
 	return s, nil
 }
 
+// redisLog takes what the Redis client has to say of its connections, which the view that
+// uses them tells better.
+type redisLog struct{}
+
+// Printf implements the client's logger.
+func (redisLog) Printf(ctx context.Context, format string, v ...any) {
+	slog.DebugContext(ctx, "redis client", "says", fmt.Sprintf(format, v...))
+}
+
 // logEngines says what the house stands on, without a password.
 func logEngines(f engineFlags) {
 	or := func(url, embedded string) string {

@@ -20,6 +20,7 @@ import (
 	_ "time/tzdata" // restaurants' zones, whatever the machine has
 
 	"github.com/alecthomas/kong"
+	"github.com/redis/go-redis/v9"
 )
 
 // version is set when a release is built.
@@ -83,6 +84,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (err error) {
 		handler = slog.NewJSONHandler(errs, opts)
 	}
 	slog.SetDefault(slog.New(handler))
+	redis.SetLogger(redisLog{})
 	k.BindTo(ctx, (*context.Context)(nil))
 	k.BindTo(out, (*io.Writer)(nil))
 	return k.Run()
