@@ -34,7 +34,7 @@ func build(ctx context.Context, dir string, profile bool) (string, error) {
 	}
 	module := strings.TrimSpace(string(root))
 	binary := filepath.Join(dir, "daybook")
-	args := []string{"build", "-trimpath", "-o", binary}
+	args := []string{"build", "-o", binary}
 	if profile {
 		source, overlay := filepath.Join(dir, "profile.go"), filepath.Join(dir, "overlay.json")
 		replace, err := json.Marshal(map[string]map[string]string{
@@ -86,7 +86,7 @@ func startDaybook(ctx context.Context, profile string) (s *system, err error) {
 		return s, err
 	}
 	s.close = func() error { return errors.Join(p.stop(), os.RemoveAll(dir)) }
-	s.addr, s.pid = p.addr, p.cmd.Process.Pid
+	s.addr, s.server = p.addr, p
 	if err := s.furnish(ctx); err != nil {
 		return s, fmt.Errorf("daybook: %w", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -62,8 +61,8 @@ func (t *tally) quantile(share float64) time.Duration {
 }
 
 func (t *tally) refusals() (n int) {
-	for _, code := range slices.Collect(maps.Values(t.refused)) {
-		n += code
+	for _, times := range t.refused {
+		n += times
 	}
 	return n
 }
@@ -89,11 +88,15 @@ func (c *client) write(p *place) error {
 	if err != nil {
 		return err
 	}
+	return c.do(p, d, draw(c.rand))
+}
+
+// do asks for a deed, a hold as a says, and takes down how it ended.
+func (c *client) do(p *place, d deed, a ask) error {
 	c.asked++
 	c.key = strconv.AppendInt(append(c.key[:0], c.name...), int64(c.asked), 10)
 	by, want := c.diner, http.StatusCreated
 	if d.cancel.id == "" {
-		a := draw(c.rand)
 		c.wire.head(http.MethodPost, "/api/v1/reservations")
 		c.form = append(append(c.form[:0], `{"restaurantId":"`...), d.restaurant...)
 		c.form = append(append(c.form, `","date":"`...), d.date...)

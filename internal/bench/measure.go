@@ -77,7 +77,7 @@ func measure(ctx context.Context, c settings, systems []*system, progress io.Wri
 				err = s.settle(ctx, position)
 			}
 			if err != nil {
-				return nil, err
+				return nil, s.failed(err)
 			}
 		}
 	}
@@ -92,7 +92,7 @@ func measure(ctx context.Context, c settings, systems []*system, progress io.Wri
 			fmt.Fprintf(progress, "%s, %d clients: %s ...\n", ce.what, ce.clients, s.name)
 			got, err := one(ctx, c, s, ce)
 			if err != nil {
-				return nil, err
+				return nil, s.failed(err)
 			}
 			r.results[s.name] = got
 		}
@@ -101,11 +101,16 @@ func measure(ctx context.Context, c settings, systems []*system, progress io.Wri
 	return rows, profiling(c, systems, syscall.SIGUSR2)
 }
 
+// failed adds what the server said last to an error.
+func (s *system) failed(err error) error {
+	return fmt.Errorf("%w\nthe server's last words:\n%s", err, s.server.tail())
+}
+
 // profiling starts or ends the profile, if one is asked for.
 func profiling(c settings, systems []*system, sig syscall.Signal) error {
 	for _, s := range systems {
 		if c.profile != "" && s.name == "daybook" {
-			return syscall.Kill(s.pid, sig)
+			return s.server.cmd.Process.Signal(sig)
 		}
 	}
 	return nil

@@ -20,8 +20,11 @@ type promise struct {
 // place is where a client books: one restaurant-day after the other, each kept at about
 // four fifths of its table-slots.
 type place struct {
+	kept   int                                       // promises at which a day is kept
+	perDay int                                       // accepted writes, after which a fresh day is taken
+	next   func() (restaurant, date string, ok bool) // the day after this one
+
 	mu      sync.Mutex
-	next    func() (restaurant, date string, ok bool) // the day after this one
 	day     page
 	changed int // days taken
 }
@@ -48,16 +51,16 @@ var errNoMoreDays = errors.New("every day within the horizon is used up: run a s
 func (p *place) choose(r *rand.Rand) (deed, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.day.date == "" || p.day.accepted >= perDay {
+	if p.day.date == "" || p.day.accepted >= p.perDay {
 		var ok bool
-		p.day = page{standing: make([]promise, 0, kept)}
+		p.day = page{standing: make([]promise, 0, p.kept)}
 		if p.day.restaurant, p.day.date, ok = p.next(); !ok {
 			return deed{}, errNoMoreDays
 		}
 		p.changed++
 	}
 	d := deed{restaurant: p.day.restaurant, date: p.day.date, day: p.changed}
-	if n := len(p.day.standing); p.day.promised >= kept && n > 0 {
+	if n := len(p.day.standing); p.day.promised >= p.kept && n > 0 {
 		i := r.IntN(n)
 		d.cancel = p.day.standing[i]
 		p.day.standing[i] = p.day.standing[n-1]
@@ -96,7 +99,7 @@ func (p *place) today() (restaurant, date string) {
 func (p *place) short() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.day.promised < kept
+	return p.day.promised < p.kept
 }
 
 // How the days of the houses are shared out, so that no two places ever book the same: the
@@ -117,7 +120,7 @@ const (
 // hotPlace books one day at a time.
 func hotPlace(restaurants []string, first domain.ServiceDate) *place {
 	n := 0
-	return &place{next: func() (string, string, bool) {
+	return &place{kept: kept, perDay: perDay, next: func() (string, string, bool) {
 		if n == hotHouses*daysAHouse {
 			return "", "", false
 		}
@@ -133,7 +136,7 @@ func manyPlaces(restaurants []string, first domain.ServiceDate) []*place {
 	for i := range all {
 		restaurant, from := restaurants[hotHouses+i/placesAHouse], first.AddDays(i%placesAHouse*daysAPlace)
 		n := 0
-		all[i] = &place{next: func() (string, string, bool) {
+		all[i] = &place{kept: kept, perDay: perDay, next: func() (string, string, bool) {
 			if n == daysAPlace {
 				return "", "", false
 			}

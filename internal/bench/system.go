@@ -32,7 +32,7 @@ type system struct {
 	// settle waits until the system has nothing left to do of what it was given, up to
 	// position, so that it does not disturb what is measured next.
 	settle func(ctx context.Context, position uint64) error
-	pid    int
+	server *process
 	close  func() error
 
 	hot  []*place
@@ -97,7 +97,11 @@ func startBaseline(ctx context.Context) (s *system, version string, err error) {
 		return s, "", err
 	}
 	s.settle = func(ctx context.Context, _ uint64) error {
-		_, err := conn.Exec(ctx, "CHECKPOINT")
+		// What autovacuum and the checkpointer would do a little later.
+		_, err := conn.Exec(ctx, "VACUUM (ANALYZE)")
+		if err == nil {
+			_, err = conn.Exec(ctx, "CHECKPOINT")
+		}
 		return err
 	}
 	key := make([]byte, 32)
@@ -114,7 +118,7 @@ func startBaseline(ctx context.Context) (s *system, version string, err error) {
 		return s, "", err
 	}
 	closers = append(closers, p.stop)
-	s.addr, s.pid = p.addr, p.cmd.Process.Pid
+	s.addr, s.server = p.addr, p
 	s.lay()
 	return s, version, nil
 }

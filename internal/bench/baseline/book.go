@@ -21,17 +21,17 @@ WITH free AS MATERIALIZED (
     WHERE t.restaurant = $1 AND t.min_party <= $3 AND t.max_party >= $3 AND NOT EXISTS (
         SELECT FROM reservations r
         WHERE r.restaurant = $1 AND r.service_date = $2 AND r.dining_table = t.id AND r.status IN ('pending', 'confirmed')
-          AND r.starts_at < $5 AND r.starts_at > $4 - $7 AND r.occupied_until > $4
-          AND (r.expires_at IS NULL OR r.expires_at > $6)))
+          AND r.starts_at < $5::bigint AND r.starts_at > $4::bigint - $7::bigint AND r.occupied_until > $4::bigint
+          AND (r.expires_at IS NULL OR r.expires_at > $6::bigint)))
 SELECT t.id FROM free t
 WHERE t.max_party = (SELECT min(max_party) FROM free)
 ORDER BY
-    $4 - coalesce((SELECT max(r.occupied_until) FROM reservations r
+    $4::bigint - coalesce((SELECT max(r.occupied_until) FROM reservations r
         WHERE r.restaurant = $1 AND r.service_date = $2 AND r.dining_table = t.id AND r.status IN ('pending', 'confirmed')
-          AND r.starts_at < $4), $4)
+          AND r.starts_at < $4::bigint), $4::bigint)
     + coalesce((SELECT min(r.starts_at) FROM reservations r
         WHERE r.restaurant = $1 AND r.service_date = $2 AND r.dining_table = t.id AND r.status IN ('pending', 'confirmed')
-          AND r.starts_at >= $5), $5) - $5,
+          AND r.starts_at >= $5::bigint), $5::bigint) - $5::bigint,
     t.floor_order
 LIMIT 1`
 
@@ -146,7 +146,7 @@ func (s *Service) cancel(ctx context.Context, in string, body any, key string) (
 		case before == "" || held.Diner != r.user:
 			err = domain.Reject(domain.CodeNotFound, "no such reservation")
 		case before == restaurantday.StatusCancelled:
-			err = domain.Reject(domain.CodeCancelled, "the reservation was cancelled")
+			return httpapi.ReservationOf(id, &held, h.state.Profile.TimeZone, d.revision), change{}, nil
 		case before == restaurantday.StatusExpired || before == restaurantday.StatusPending && held.ExpiresAt <= now:
 			err = domain.Reject(domain.CodeHoldExpired, "the hold has lapsed")
 		case held.Turn.From <= now:

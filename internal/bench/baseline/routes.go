@@ -27,7 +27,8 @@ type cancelBody struct {
 	Reason string `json:"reason,omitempty" maxLength:"500"`
 }
 
-type keyed struct {
+// Keyed is exported because huma reads no parameters off an embedded type that is not.
+type Keyed struct {
 	Key string `header:"Idempotency-Key" maxLength:"255"`
 }
 
@@ -43,7 +44,7 @@ func (s *Service) routes(api *httpapi.API) {
 		DefaultStatus: http.StatusCreated, Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}
 	httpapi.Handle(api, reserve, func(ctx context.Context, in *struct {
-		keyed
+		Keyed
 		Body reserveBody
 	}) (*answer, error) {
 		return answered(s.hold(ctx, in.Body, in.Key))
@@ -54,7 +55,7 @@ func (s *Service) routes(api *httpapi.API) {
 		Errors: []int{http.StatusNotFound, http.StatusConflict},
 	}
 	httpapi.Handle(api, cancel, func(ctx context.Context, in *struct {
-		keyed
+		Keyed
 		ID   string `path:"id"`
 		Body *cancelBody
 	}) (*answer, error) {

@@ -127,7 +127,7 @@ func (s *Service) open(ctx context.Context, conn *pgxpool.Conn, key dayKey) erro
 	return err
 }
 
-// change is what the audit entry tells.
+// change is what the audit entry tells. Without a kind nothing changed: it was so already.
 type change struct {
 	number        int
 	kind          string
@@ -149,18 +149,25 @@ func (s *Service) write(
 		return err
 	}
 	now := s.now()
-	batch.Queue("UPDATE days SET entries = entries + $3, revision = $4 WHERE restaurant = $1 AND service_date = $2",
-		key.restaurant, key.date, c.entries, d.revision+1)
 	batch.Queue("INSERT INTO idempotency (key, body_hash, answer, created_at) VALUES ($1, $2, $3, $4)",
 		r.key[:], r.body[:], stored, now)
-	batch.Queue(`INSERT INTO audit (restaurant, service_date, number, type, actor, request_id, at, before, after)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id`,
-		key.restaurant, key.date, c.number, c.kind, r.user, r.requestID, now, c.before, c.after).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&w.position) })
+	if c.kind != "" {
+		s.record(batch, key, r, d, c, now, w)
+	}
 	batch.Queue("COMMIT")
 	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
 		return err
 	}
 	w.answer = answer
 	return nil
+}
+
+// record moves the day on and adds the audit entry.
+func (s *Service) record(batch *pgx.Batch, key dayKey, r request, d day, c change, now domain.Instant, w *written) {
+	batch.Queue("UPDATE days SET entries = entries + $3, revision = $4 WHERE restaurant = $1 AND service_date = $2",
+		key.restaurant, key.date, c.entries, d.revision+1)
+	batch.Queue(`INSERT INTO audit (restaurant, service_date, number, type, actor, request_id, at, before, after)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id`,
+		key.restaurant, key.date, c.number, c.kind, r.user, r.requestID, now, c.before, c.after).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&w.position) })
 }
