@@ -20,6 +20,7 @@ type driver struct {
 	view     View
 	log      *slog.Logger
 	now      func() time.Time
+	linger   time.Duration
 	progress progress
 
 	mu     sync.Mutex
@@ -64,6 +65,10 @@ func (d *driver) handle(msg *message.Message) error {
 		return err
 	}
 	d.applied(b)
+	if d.linger > 0 && b.Live && len(b.Records) > 0 {
+		// The next batch is made when this one is acknowledged.
+		d.progress.rest(ctx, d.linger)
+	}
 	return nil
 }
 

@@ -22,6 +22,8 @@ type progress struct {
 	poll    func(ctx context.Context) (eventstore.Position, error)
 	every   time.Duration
 	polling bool
+
+	wanted chan struct{} // closed when somebody begins to wait; nil while nobody rests
 }
 
 type waiter struct {
@@ -55,6 +57,10 @@ func (p *progress) wait(ctx context.Context, until eventstore.Position) error {
 	}
 	w := &waiter{until: until, done: make(chan struct{})}
 	heap.Push(&p.waiting, w)
+	if p.wanted != nil {
+		close(p.wanted)
+		p.wanted = nil
+	}
 	if p.poll != nil && !p.polling {
 		p.polling = true
 		go p.watch()
@@ -73,6 +79,29 @@ func (p *progress) wait(ctx context.Context, until eventstore.Position) error {
 	}
 	heap.Remove(&p.waiting, w.index)
 	return fmt.Errorf("%w %d: it is at %d: %w", ErrBehind, until, p.at, context.Cause(ctx))
+}
+
+// rest lets time pass in which more can come together, at most d, and none as soon as
+// somebody waits.
+func (p *progress) rest(ctx context.Context, d time.Duration) {
+	p.mu.Lock()
+	if len(p.waiting) > 0 {
+		p.mu.Unlock()
+		return
+	}
+	wanted := make(chan struct{})
+	p.wanted = wanted
+	p.mu.Unlock()
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-wanted:
+	case <-ctx.Done():
+	}
+	p.mu.Lock()
+	p.wanted = nil
+	p.mu.Unlock()
 }
 
 // watch polls as long as somebody waits: one poll for all of them.

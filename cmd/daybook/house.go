@@ -98,7 +98,7 @@ func openHouse(ctx context.Context, cfg houseConfig) (h *house, err error) {
 	if h.views, err = openViews(h.engines, h.codec, cfg.clock); err != nil {
 		return h, err
 	}
-	if h.runner, err = projections.NewRunner(h.engines.store, projections.Options{}, h.views.all()...); err != nil {
+	if h.runner, err = projections.NewRunner(h.engines.store, projections.Options{Linger: linger}, h.views.all()...); err != nil {
 		return h, err
 	}
 	h.expiry, err = processes.NewHoldExpiry(processes.HoldExpiryConfig{
@@ -111,6 +111,10 @@ func openHouse(ctx context.Context, cfg houseConfig) (h *house, err error) {
 	h.running, h.stop = &errgroup.Group{}, func() {}
 	return h, nil
 }
+
+// linger is how far views may be behind for the sake of larger batches while nobody waits
+// for them.
+const linger = 25 * time.Millisecond
 
 // startViews feeds the views.
 func (h *house) startViews(context.Context) error {

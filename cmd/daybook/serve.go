@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"runtime/debug"
 )
 
 type serveCommand struct {
@@ -15,6 +17,11 @@ type serveCommand struct {
 }
 
 func (c *serveCommand) Run(ctx context.Context, out io.Writer) (err error) {
+	// The house lives on small short-lived values: collecting them at four times the live
+	// heap rather than twice trades memory for time.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(300)
+	}
 	logEngines(c.engineFlags)
 	h, err := openHouse(ctx, houseConfig{engineFlags: c.engineFlags, Listen: c.Listen, LedgerListen: c.LedgerListen})
 	if err != nil {
