@@ -73,7 +73,7 @@ func TestUnknownOutcomes(t *testing.T) {
 				for i := range got {
 					wg.Go(func() {
 						var err error
-						if got[i], err = insist(t.Context(), a, caller(ada, fmt.Sprint(i)), firmTable(id)); err != nil {
+						if got[i], err = a.HoldTable(t.Context(), caller(ada, fmt.Sprint(i)), firmTable(id)); err != nil {
 							t.Error(err)
 						}
 					})
@@ -349,5 +349,35 @@ func TestOneBadRequestInAWrite(t *testing.T) {
 				t.Errorf("appends of %v events, want %v", appends, want)
 			}
 		})
+	}
+}
+
+// An import that calls its write off, because its refusals cannot be recorded, is nothing
+// to those who wait beside it.
+func TestAnImportThatFailsInAQueue(t *testing.T) {
+	h := newHouse(t)
+	id := h.restaurant(20)
+	h.store = &hooked{Store: h.store, append: func(do appendFunc, ctx context.Context, s eventstore.StreamName, x eventstore.Expected, es []eventstore.Event) (eventstore.Appended, error) {
+		if _, _, demand := codec.ParseDemandStream(s); demand {
+			return eventstore.Appended{}, eventstore.ErrUnavailable
+		}
+		return do(ctx, s, x, es...)
+	}}
+	h.together(id, 4, func(a *App, i int) {
+		if i == 1 {
+			_, err := a.BringIn(t.Context(), BringIn{Restaurant: id, Date: evening, Rows: []BringInRow{
+				{Key: "large", At: a.now(), Time: "19:00", Party: 3},
+			}})
+			if !errors.Is(err, eventstore.ErrUnavailable) {
+				t.Errorf("the import: got %v", err)
+			}
+			return
+		}
+		if _, err := a.HoldTable(t.Context(), caller(ada, fmt.Sprint(i)), firmTable(id)); err != nil {
+			t.Errorf("%d: got %v", i, err)
+		}
+	})
+	if n := len(h.records(codec.DayStream(id, evening))); n != 3+3*2 {
+		t.Errorf("the stream has %d entries", n)
 	}
 }
