@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/gin-gonic/gin"
 
 	"daybook/domain"
 	"daybook/eventstore"
@@ -52,7 +52,7 @@ func TestBadInput(t *testing.T) {
 	})
 	t.Run("methods", func(t *testing.T) {
 		unchanged := town.ledgerUnchanged(t)
-		refuseAll(t, h, badMethods(api, town))
+		refuseAll(t, h, append(badMethods(api, town), badPages(t, h, api)...))
 		unchanged()
 	})
 	t.Run("good ones", func(t *testing.T) {
@@ -70,14 +70,51 @@ func TestBadInput(t *testing.T) {
 	faults(t)
 }
 
-// TestEveryCodeIsDocumented: a problem's type leads to a page.
-func TestEveryCodeIsDocumented(t *testing.T) {
+// TestProblemsLeadToPages asks for the page that each problem's type names.
+func TestProblemsLeadToPages(t *testing.T) {
+	h := startHouse(t, houseConfig{})
 	for _, code := range problem.Codes() {
-		page, err := os.ReadFile(filepath.Join("..", "..", "docs", "errors", string(code)+".md"))
-		if err != nil || len(page) == 0 {
-			t.Errorf("%s has no page: %v", code, err)
+		page := problem.New(code, "").Type
+		if r := send(t, h, request{method: http.MethodGet, path: page}); r.status != http.StatusOK || !strings.Contains(string(r.body), string(code)) {
+			t.Errorf("%s: %.200s", page, r)
 		}
 	}
+}
+
+// pages are the paths that /openapi.json does not list: they take nothing but GET.
+var pages = []string{
+	"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/docs.css", "/docs/docs.js", "/docs/icon.svg", "/errors/", "/errors/:code",
+}
+
+// badPages asks every path that the description leaves out for what it does not have.
+func badPages(t *testing.T, h *house, api *apiSpec) (all []bad) {
+	for _, route := range h.server.Handler.(*gin.Engine).Routes() {
+		parts := strings.Split(route.Path, "/")
+		for i, part := range parts {
+			if name, ok := strings.CutPrefix(part, ":"); ok {
+				parts[i] = "{" + name + "}"
+			}
+		}
+		if _, described := api.Paths[strings.Join(parts, "/")]; described {
+			continue
+		}
+		if !slices.Contains(pages, route.Path) || route.Method != http.MethodGet {
+			t.Errorf("%s %s is neither in /openapi.json nor in the list of pages", route.Method, route.Path)
+			continue
+		}
+		for _, method := range []string{"HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} {
+			all = append(all, bad{what: "page", request: request{method: method, path: route.Path}, status: []int{405}})
+		}
+		for _, query := range []string{"a=%ff", "a=%zz", "%00"} {
+			all = append(all, bad{what: "page", request: request{method: http.MethodGet, path: route.Path, query: query}, status: []int{400}})
+		}
+	}
+	for _, code := range []string{"nothing", "%00", "..%2f..%2fgo.mod", "invalid.md", "INVALID", strings.Repeat("a", 5000)} {
+		for _, accept := range []string{"text/html", "*/*"} {
+			all = append(all, bad{what: "error page", request: request{method: http.MethodGet, path: "/errors/" + code, header: map[string]string{"Accept": accept}}, status: []int{400, 404}})
+		}
+	}
+	return all
 }
 
 // request is one request as it goes out; the key is filled in where it has none of its own.

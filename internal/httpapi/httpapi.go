@@ -83,13 +83,13 @@ func New(cfg Config) *API {
 		write(c, problem.New(problem.MethodNotAllowed, "the Allow header lists the methods of this path"))
 	})
 
-	huma.ValidateStrictCasing, huma.DefaultArrayNullable = true, false
 	hc := huma.DefaultConfig("Daybook", cfg.Version)
 	hc.Info.Description = "A reservation ledger: hold a table, confirm it, and read every change that was made."
 	hc.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
 	hc.DocsPath, hc.SchemasPath, hc.OpenAPIPath = "", "", "" // readapi serves the description
-	huma.DefaultArrayNullable = false                        // an empty list is [], in both directions
-	hc.CreateHooks = nil                                     // no $schema links in answers
+	huma.ValidateStrictCasing = true
+	huma.DefaultArrayNullable = false // an empty list is [], in both directions
+	hc.CreateHooks = nil              // no $schema links in answers
 	hc.RejectUnknownQueryParameters = true
 	hc.Transformers = append(hc.Transformers, withRequestID)
 	hc.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
