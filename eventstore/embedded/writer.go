@@ -16,8 +16,6 @@ const (
 	// caller wait for all of it. One append may go past them, never two.
 	groupEvents = 4096
 	groupBytes  = 4 << 20
-	// groupsAhead is how many groups may wait for their sync behind the one being synced.
-	groupsAhead = 0
 	// pendingScan bounds the search for an event id in a stream's pending events.
 	pendingScan = 512
 )
