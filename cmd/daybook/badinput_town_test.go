@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"daybook/domain"
 )
 
 // town is a house with people, restaurants and reservations in it.
@@ -107,16 +105,6 @@ func tableIDs(c client, restaurant string) (ids []string) {
 // unknown is an id of the same kind as one that there is, of nobody.
 func unknown(id string) string {
 	return id[:4] + strings.Repeat("0", len(id)-9) + "10001" // a reservation's day and number stay plausible
-}
-
-// otherKinds is an id of every kind but id's own.
-func (town *town) otherKinds(id string) (others []string) {
-	for _, o := range []string{town.open, town.pending, town.tables[0], string(domain.NewUserID([16]byte{1}))} {
-		if o[:4] != id[:4] {
-			others = append(others, o)
-		}
-	}
-	return others
 }
 
 // readReply reads an answer whole.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -37,7 +36,6 @@ func daybook(ctx context.Context, args ...string) *exec.Cmd {
 type served struct {
 	cmd    *exec.Cmd
 	client client
-	log    *bytes.Buffer
 }
 
 // serve starts a process on a data folder and waits until it listens.
@@ -62,7 +60,7 @@ func serve(t *testing.T, data string, flags ...string) *served {
 		var line struct{ Msg, Addr string }
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
 			go func() {
-				for lines.Scan() { //nolint:revive // keeps the pipe from filling up
+				for lines.Scan() { // keeps the pipe from filling up
 				}
 			}()
 			s.client = client{t: t, base: "http://" + line.Addr}

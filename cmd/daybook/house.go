@@ -210,12 +210,13 @@ func (h *house) serveLedger(ctx context.Context) error {
 	return nil
 }
 
-// runExpiry keeps the hold expiry running; it ends only where its checkpoint cannot be read.
+// runExpiry keeps the hold expiry running until ctx ends: whatever else ends it, such as a
+// checkpoint that cannot be read, is tried again.
 func (h *house) runExpiry(ctx context.Context) error {
 	for {
 		err := h.expiry.Run(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it ended because it was told to
 		}
 		slog.Warn("hold expiry begins again", "error", err)
 		select {
