@@ -94,6 +94,7 @@ func (o Occupancy) explain(code domain.Code, slot Slot, party domain.PartySize, 
 		taken := o.covers(slot, t)
 		detail = fmt.Sprintf("the kitchen takes %d covers at %s and has %d", policy.PacingCovers, slot.Time, taken)
 		reason = domain.Reason{Rule: "pacing_covers", Limit: int64(policy.PacingCovers), Actual: int64(taken)}
+	default: // bars names no other, and a code without numbers is still an answer
 	}
 	return domain.Reject(code, detail, reason)
 }

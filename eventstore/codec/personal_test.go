@@ -84,6 +84,7 @@ func collectTexts(v reflect.Value, path string, into map[string][]string) {
 		}
 	case reflect.Pointer:
 		collectTexts(v.Elem(), path, into)
+	default: // no other kind holds text in an event
 	}
 }
 

@@ -30,8 +30,9 @@ func broken(err error) bool {
 	switch codeOf(err) {
 	case client.ErrorUnavailable, client.ErrorCodeConnectionClosed:
 		return true
+	default:
+		return errors.Is(err, errClientPanic) || status.Code(err) == codes.Unavailable
 	}
-	return errors.Is(err, errClientPanic) || status.Code(err) == codes.Unavailable
 }
 
 // refused reports whether err is a server's answer that the request can never be
@@ -59,8 +60,9 @@ func (s *Store) readFailure(ctx context.Context, u *use, err error) error {
 	switch codeOf(err) {
 	case client.ErrorCodeResourceNotFound, client.ErrorCodeStreamDeleted:
 		return eventstore.ErrStreamNotFound
+	default:
+		return fmt.Errorf("%w: %v", eventstore.ErrUnavailable, err)
 	}
-	return fmt.Errorf("%w: %v", eventstore.ErrUnavailable, err)
 }
 
 // appendFailure is the contract's error for an append that failed other than by a
@@ -107,8 +109,9 @@ func handedOver(err error) bool {
 	case client.ErrorCodeConnectionClosed, client.ErrorCodeNotLeader, client.ErrorCodeAccessDenied,
 		client.ErrorCodeUnauthenticated, client.ErrorCodeUnsupportedFeature, client.ErrorCodeStreamDeleted:
 		return false
+	default:
+		return true
 	}
-	return true
 }
 
 // actualInText finds where a conflict's text says the stream is.

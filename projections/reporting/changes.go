@@ -117,6 +117,7 @@ func (c *changes) dayChanged(d day, r eventstore.Record, e restaurantday.Event, 
 func (c *changes) reservation(id domain.ReservationID, d day, r eventstore.Record, is *restaurantday.Reservation, f fact) {
 	var endedAt domain.Instant
 	switch is.Status {
+	case restaurantday.StatusPending, restaurantday.StatusConfirmed: // it has not ended
 	case restaurantday.StatusCancelled:
 		endedAt = is.ChangedAt
 	case restaurantday.StatusExpired:

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"daybook/domain/restaurantday"
 	"daybook/eventstore"
 	"daybook/internal/enginetest"
 )
@@ -201,15 +202,15 @@ func checkCounts(t *testing.T, l *ledger, db *Database, asked int) {
 		for n := 1; n <= s.Reservations(); n++ {
 			r, _ := s.Reservation(uint32(n))
 			switch r.Status {
-			case "pending":
+			case restaurantday.StatusPending:
 				want.Pending++
 				want.Covers += int(r.Party)
-			case "confirmed":
+			case restaurantday.StatusConfirmed:
 				want.Confirmed++
 				want.Covers += int(r.Party)
-			case "cancelled":
+			case restaurantday.StatusCancelled:
 				want.Cancelled++
-			case "expired":
+			case restaurantday.StatusExpired:
 				want.Expired++
 			}
 		}
