@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"reflect"
 	"sync"
@@ -42,10 +43,10 @@ func TestRegisterAndLogIn(t *testing.T) {
 	now := domain.InstantOf(morning)
 	hash := a.emailHash("ada@example.com")
 	want := user.State{
-		ID: first.State.ID, Email: "ada@example.com", EmailHash: first.State.EmailHash, FirstName: "Ada", LastName: "Lovelace",
+		ID: first.State.ID, Email: "ada@example.com", EmailHash: hex.EncodeToString(hash[:]), FirstName: "Ada", LastName: "Lovelace",
 		Phone: "+442079460000", PasswordHash: "1$correct horse", Consents: []user.Consent{"news"}, RegisteredAt: now, ChangedAt: now,
 	}
-	if !reflect.DeepEqual(first.State, want) || first.Replayed || len(first.State.EmailHash) != 2*len(hash) {
+	if !reflect.DeepEqual(first.State, want) || first.Replayed {
 		t.Errorf("got %+v, want %+v", first, want)
 	}
 	again, err := h.app().RegisterUser(t.Context(), signup("k"), adaRegisters())
