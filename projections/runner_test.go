@@ -21,7 +21,7 @@ func TestRunnerBringsTheLedgerToEachView(t *testing.T) {
 	r := newRunner(t, l, Options{}, one, two)
 	run(t, r)
 	wait(t, r, "one", p)
-	p = l.append("b", "3")
+	l.append("b", "3")
 	p = l.append("a", "4", "5")
 	wait(t, r, "one", p)
 	wait(t, r, "two", p)
@@ -52,7 +52,7 @@ func TestAnOutageHoldsUpOneViewOnly(t *testing.T) {
 	log := &lines{}
 	var mu sync.Mutex
 	away := errors.New("the engine is away")
-	failing, attempts := error(away), 0
+	failing, attempts := away, 0
 	one, two := &book{name: "one"}, &book{name: "two"}
 	one.fail = func(eventstore.Batch) error {
 		mu.Lock()

@@ -217,7 +217,7 @@ func (m *memory) ReadStream(ctx context.Context, stream eventstore.StreamName, f
 	return m.yield(ctx, func() ([]eventstore.Record, error) {
 		records, err := m.readStream(stream)
 		if m.ended(ctx) != nil || m.done() != nil {
-			return nil, nil
+			return nil, nil //nolint:nilerr // yield says what ended it
 		}
 		return records[min(uint64(from), uint64(len(records))):], err
 	})
@@ -227,7 +227,7 @@ func (m *memory) ReadStreamBackwards(ctx context.Context, stream eventstore.Stre
 	return m.yield(ctx, func() ([]eventstore.Record, error) {
 		records, err := m.readStream(stream)
 		if m.ended(ctx) != nil || m.done() != nil {
-			return nil, nil
+			return nil, nil //nolint:nilerr // yield says what ended it
 		}
 		if m.faults.backwardsForwards {
 			return records, err

@@ -56,7 +56,7 @@ func values(t *testing.T, url, sql string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.Background()) //nolint:errcheck // the query's outcome is what counts
+	defer conn.Close(context.Background()) // the query's outcome is what counts
 	var v string
 	if err := conn.QueryRow(t.Context(), sql).Scan(&v); err != nil {
 		t.Fatalf("%s: %v", sql, err)
@@ -136,7 +136,7 @@ func TestRedisIsPutBack(t *testing.T) {
 	}
 	// One client for all: it has to find the server again after each restart.
 	client := redis.NewClient(options)
-	defer client.Close() //nolint:errcheck // a test's client
+	defer client.Close()
 	set := func(key, value string) {
 		t.Helper()
 		if err := client.Set(t.Context(), key, value, 0).Err(); err != nil {

@@ -23,7 +23,7 @@ func InProcess() (*redis.Client, io.Closer, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	first.Close()
+	_ = first.Close()
 	client := redis.NewClient(&redis.Options{
 		Addr: "in-process",
 		Dialer: func(context.Context, string, string) (net.Conn, error) {

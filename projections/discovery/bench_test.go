@@ -49,7 +49,7 @@ func BenchmarkSearch(b *testing.B) {
 	}{
 		{"all", Query{}},
 		{"rare", Query{Text: "golden lantern italian"}},
-		{"typo", Query{Text: "goldne lantren"}},
+		{"typo", Query{Text: "goldne lantren"}}, //nolint:misspell // the typo is the point
 		{"prefix", Query{Text: "lan"}},
 		{"common", Query{Text: "berlin"}},
 		{"near", Query{Near: &berlin, RadiusMeters: 2000, Sort: ByDistance}},

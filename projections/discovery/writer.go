@@ -205,7 +205,7 @@ func (w *Writer) later() {
 		// Nobody waits for it: an error shows when the checkpoint is next written or read.
 		ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 		defer cancel()
-		_ = w.Flush(ctx) //nolint:errcheck // see above
+		_ = w.Flush(ctx)
 	})
 }
 

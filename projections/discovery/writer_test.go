@@ -299,7 +299,7 @@ func TestReopen(t *testing.T) {
 		if p := checkpointOf(t, ix); p != 1 {
 			t.Errorf("the index stands at %d", p)
 		}
-		if got := find(t, ix, Query{Text: "golden lantren"}); len(got.Hits) == 0 || got.Hits[0].Name != "Golden Lantern" {
+		if got := find(t, ix, Query{Text: "golden lantren"}); len(got.Hits) == 0 || got.Hits[0].Name != "Golden Lantern" { //nolint:misspell // the typo is the point
 			t.Errorf("got %v", names(got))
 		}
 	})

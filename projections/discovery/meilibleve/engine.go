@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // Engine holds the indexes of one folder and answers for them; it is an http.Handler. Safe
@@ -51,12 +52,12 @@ func Open(dir string) (*Engine, error) {
 	if dir == "" {
 		return e, nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:gosec // the folder is the operator's to name
 		return nil, fmt.Errorf("meilibleve: %w", err)
 	}
 	var err error
 	e.catalog, err = bbolt.Open(filepath.Join(dir, catalogFile), 0o600, &bbolt.Options{Timeout: 200 * time.Millisecond})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("%w: %s", ErrInUse, dir)
 	}
 	if err != nil {

@@ -92,11 +92,11 @@ func answer(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
 		status = http.StatusInternalServerError
-		body, _ = json.Marshal(asAPIError(err)) //nolint:errcheck // strings alone
+		body, _ = json.Marshal(asAPIError(err)) // strings alone, which cannot fail
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) //nolint:errcheck // see above
+	_, _ = w.Write(body)
 }
 
 // readJSON reads a body into v; attributes that v does not know are refused.

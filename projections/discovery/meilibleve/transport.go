@@ -27,7 +27,7 @@ func (t Transport) RoundTrip(r *http.Request) (response *http.Response, err erro
 		r = r.Clone(r.Context())
 		r.Body = http.NoBody
 	}
-	defer func() { _ = r.Body.Close() }() //nolint:errcheck // a RoundTripper closes it; there is nobody to tell
+	defer func() { _ = r.Body.Close() }() // a RoundTripper closes it; there is nobody to tell
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}

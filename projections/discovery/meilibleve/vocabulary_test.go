@@ -66,7 +66,6 @@ func TestDistance(t *testing.T) {
 		word, term := letters.Draw(t, "word"), letters.Draw(t, "term")
 		prefix := rapid.Bool().Draw(t, "prefix")
 		const limit = 2
-		want := limit + 1
 		ends := []int{len(term)}
 		if prefix {
 			ends = nil
@@ -78,7 +77,8 @@ func TestDistance(t *testing.T) {
 		for _, end := range ends {
 			least = min(least, tries(string(word), string(term[:end]), limit))
 		}
-		if want = least; want > 0 && word[0] != term[0] {
+		want := least
+		if want > 0 && word[0] != term[0] {
 			want++
 		}
 		got, whole := distance(word, term, limit, prefix)
