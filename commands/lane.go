@@ -341,7 +341,7 @@ func recovered(err *error) {
 
 // pause lets other writers through: longer with each attempt, and never in step with them.
 func pause(ctx context.Context, attempt int) {
-	t := time.NewTimer(rand.N(time.Duration(attempt) * time.Millisecond))
+	t := time.NewTimer(rand.N(time.Duration(attempt) * time.Millisecond)) //nolint:gosec // it spreads attempts and keeps no secret
 	defer t.Stop()
 	select {
 	case <-t.C:

@@ -63,7 +63,7 @@ func (p *progress) wait(ctx context.Context, until eventstore.Position) error {
 	}
 	if p.poll != nil && !p.polling {
 		p.polling = true
-		go p.watch()
+		go p.watch() //nolint:gosec // it polls for all who wait, so it has no one caller's context
 	}
 	p.mu.Unlock()
 

@@ -73,7 +73,7 @@ type backoff struct{ last time.Duration }
 // broke off together do not all come back together, or until ctx ends.
 func (b *backoff) pause(ctx context.Context, low, high time.Duration) {
 	b.last = min(max(2*b.last, low), high)
-	spread := time.Duration(rand.Int64N(int64(b.last)/2+1)) - b.last/4
+	spread := time.Duration(rand.Int64N(int64(b.last)/2+1)) - b.last/4 //nolint:gosec // it spreads attempts and keeps no secret
 	t := time.NewTimer(b.last + spread)
 	defer t.Stop()
 	select {

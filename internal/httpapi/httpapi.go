@@ -126,7 +126,7 @@ func (a *API) frame(observe func(method, route string, status int, took time.Dur
 		c.Request = c.Request.WithContext(ctx)
 		defer func() {
 			if p := recover(); p != nil {
-				if p == http.ErrAbortHandler {
+				if p == http.ErrAbortHandler { //nolint:errorlint // net/http, too, looks for the very value
 					panic(p)
 				}
 				a.log.Error("a handler panicked", "requestId", id, "path", c.Request.URL.Path, "panic", p)

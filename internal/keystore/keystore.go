@@ -127,13 +127,13 @@ func (s *Store) insert(ctx context.Context, subjects []string) (map[string]found
 		made = append(made, subject, wrapped)
 		asked = append(asked, subject)
 	}
-	_, err := s.db.ExecContext(ctx, `INSERT INTO keystore_subjects (subject, wrapped) VALUES `+
+	_, err := s.db.ExecContext(ctx, `INSERT INTO keystore_subjects (subject, wrapped) VALUES `+ //nolint:gosec // placeholders alone are added
 		rows(len(subjects), 2)+` ON CONFLICT (subject) DO NOTHING`, made...)
 	if err != nil {
 		return nil, fmt.Errorf("keystore: make keys: %w", err)
 	}
 	// Another store may have been first: only what stands there counts.
-	result, err := s.db.QueryContext(ctx, `SELECT subject, wrapped FROM keystore_subjects WHERE subject IN `+
+	result, err := s.db.QueryContext(ctx, `SELECT subject, wrapped FROM keystore_subjects WHERE subject IN `+ //nolint:gosec // see above
 		rows(1, len(subjects)), asked...)
 	if err != nil {
 		return nil, fmt.Errorf("keystore: read keys: %w", err)
