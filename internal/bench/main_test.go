@@ -71,17 +71,24 @@ func TestReport(t *testing.T) {
 			"daybook":  {tally{took(10, time.Millisecond), map[string]int{"no_table": 1}, 7}, 2, 0, 0},
 			"baseline": {tally{took(10, time.Millisecond), nil, 7}, 2, 0, 0},
 		}},
+		{cell{"availability", "availability, 500 writes/s", 1, 500}, map[string]*result{
+			"daybook":  {tally{took(20, time.Millisecond), nil, 7}, 2, 5 * time.Millisecond, 1000},
+			"baseline": {tally{took(10, time.Millisecond), nil, 7}, 2, 0, 900},
+		}},
 	}
 	var out strings.Builder
 	err := print(&out, "a machine", settings{duration: 2 * time.Second, warmup: time.Second, systems: []string{"daybook", "baseline"}}, rows)
 	want := `a machine
 each cell 2s after 1s of warm-up; servers and load generator share the cores
 
-             measured  clients  daybook/s  p50 ms  p99 ms  refused  baseline/s  p50 ms  p99 ms  refused  ratio  views after ms
-  writes, one hot day       64        500    1.00    1.00    1.0 %          50   20.00  200.00    0.0 %  10.0×              30
-   availability, idle        1          5    1.00   10.00    9.1 %           5    1.00   10.00    0.0 %   1.0×                
+                    measured  clients  daybook/s  p50 ms  p99 ms  refused  baseline/s  p50 ms  p99 ms  refused  ratio  views after ms
+         writes, one hot day       64        500    1.00    1.00    1.0 %          50   20.00  200.00    0.0 %  10.0×              30
+          availability, idle        1          5    1.00   10.00    9.1 %           5    1.00   10.00    0.0 %   1.0×                
+  availability, 500 writes/s        1         10    1.00   10.00    0.0 %           5    1.00   10.00    0.0 %   2.0×               5
 
 daybook refused: contended 1, no_table 10
+daybook took at least 500 writes/s beside its readers
+baseline took at least 450 writes/s beside its readers
 A write is a hold or a cancel, near 288 of a day's 360 table-slots; only what was accepted counts.
 Views after: how long after the last write Daybook's reporting had read all of them.
 `

@@ -58,6 +58,11 @@ func print(out io.Writer, facts string, c settings, rows []row) error {
 			fmt.Fprintf(&b, "\n%s refused: %s", name, all)
 		}
 	}
+	for _, name := range c.systems {
+		if least, any := leastAside(rows, name); any {
+			fmt.Fprintf(&b, "\n%s took at least %.0f writes/s beside its readers", name, least)
+		}
+	}
 	b.WriteString("\nA write is a hold or a cancel, near 288 of a day's 360 table-slots; only what was accepted counts.\n")
 	b.WriteString("Views after: how long after the last write Daybook's reporting had read all of them.\n")
 	_, err := io.WriteString(out, b.String())
@@ -69,6 +74,19 @@ func ms(d time.Duration) string { return fmt.Sprintf("%.2f", float64(d)/float64(
 func (r *result) refusedPercent() float64 {
 	n := r.refusals()
 	return 100 * float64(n) / float64(n+len(r.took))
+}
+
+// leastAside is the lowest rate of writes on the side in any cell that had them: where it
+// falls short of what was to be written, the readers' figures flatter the system.
+func leastAside(rows []row, name string) (least float64, any bool) {
+	for _, r := range rows {
+		if got := r.results[name]; got != nil && r.writes > 0 {
+			if rate := float64(got.aside) / got.seconds; !any || rate < least {
+				least, any = rate, true
+			}
+		}
+	}
+	return least, any
 }
 
 // refusalsOf sums a system's refusals by code.
