@@ -258,7 +258,7 @@ type Subscription interface {
 }
 
 // MaxBatch is the most records one Batch carries.
-const MaxBatch = 512
+const MaxBatch = 2048
 
 // Batch is the next stretch of the ledger. It may hold no records: then it only tells
 // that nothing up to Position passed the filter, or that the subscription caught up.

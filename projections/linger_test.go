@@ -20,7 +20,7 @@ func TestARestEndsWhenSomebodyWaits(t *testing.T) {
 		}
 		return nil
 	}
-	r := newRunner(t, l, Options{Linger: time.Hour}, v)
+	r := newRunner(t, l, Options{Linger: map[string]time.Duration{"one": time.Hour}}, v)
 	run(t, r)
 	wait(t, r, "one", l.append("a", "1"))
 	d := r.all["one"]

@@ -26,10 +26,10 @@ type Options struct {
 	// MinBackoff and MaxBackoff bound the wait between attempts while an engine or the store
 	// is away. Zero stands for 20 ms and 5 s.
 	MinBackoff, MaxBackoff time.Duration
-	// Linger is how long a view that has caught up rests before it takes the next batch, unless
-	// somebody waits for it: under load it then writes a few large batches rather than many
-	// small ones, which cost more than their records. 0 for no rest.
-	Linger time.Duration
+	// Linger is how long each view, by name, rests when it has caught up before it takes the
+	// next batch, unless somebody waits for it: under load it then writes a few large batches
+	// rather than many small ones, which cost more than their records.
+	Linger map[string]time.Duration
 	// StopWithin is how long Run waits at its end for the batches under way; 10 s where zero.
 	StopWithin time.Duration
 	// Now is the clock for Status; time.Now where nil.
@@ -68,7 +68,7 @@ func NewRunner(store eventstore.Store, opts Options, views ...View) (*Runner, er
 	r := &Runner{store: store, opts: opts, log: opts.Logger, all: make(map[string]*driver)}
 	for _, v := range views {
 		d := newDriver(v, r.log, opts.Now)
-		d.linger = opts.Linger
+		d.linger = opts.Linger[v.Name()]
 		r.driven = append(r.driven, d)
 	}
 	for _, d := range r.driven {
