@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 
 	"daybook/eventstore"
@@ -45,7 +46,9 @@ func TestRebuild(t *testing.T) {
 	for i := range 3*eventstore.MaxBatch + 7 {
 		want = append(want, fmt.Sprint(i))
 	}
-	l.append("a", want...)
+	for some := range slices.Chunk(want, eventstore.MaxBatch) {
+		l.append("a", some...)
+	}
 	l.append("b", "corrupt")
 	p := l.append("a", "end")
 	want = append(want, "end")
