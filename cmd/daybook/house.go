@@ -121,11 +121,10 @@ var linger = map[string]time.Duration{
 }
 
 // startViews feeds the views.
-func (h *house) startViews(context.Context) error {
+func (h *house) startViews() {
 	ctx, stop := context.WithCancel(context.Background())
 	h.stop = stop
 	h.running.Go(func() error { return h.runner.Run(ctx) })
-	return nil
 }
 
 // waitForViews waits until every view has read what is in the ledger now.
@@ -163,9 +162,7 @@ func (h *house) start(ctx context.Context) error {
 	if err := h.checkViews(ctx); err != nil {
 		return err
 	}
-	if err := h.startViews(ctx); err != nil {
-		return err
-	}
+	h.startViews()
 	run, stop := context.WithCancel(context.Background())
 	stopViews := h.stop
 	h.stop = func() { stop(); stopViews() }

@@ -82,9 +82,7 @@ func (c *importCommand) Run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.close()) }()
-	if err := h.startViews(ctx); err != nil {
-		return err
-	}
+	h.startViews()
 	began := time.Now()
 	ids, err := c.bringInRestaurants(ctx, h, out, owner, places.digest, plan, restaurants, earliest(rows))
 	if err != nil {
