@@ -21,6 +21,7 @@ type driver struct {
 	log      *slog.Logger
 	now      func() time.Time
 	linger   time.Duration
+	share    time.Duration // a rest is at most so many times what the batch took
 	progress progress
 
 	mu     sync.Mutex
@@ -31,7 +32,7 @@ type driver struct {
 }
 
 func newDriver(v View, log *slog.Logger, now func() time.Time) *driver {
-	return &driver{view: v, log: log.With("view", v.Name()), now: now}
+	return &driver{view: v, log: log.With("view", v.Name()), now: now, share: 8}
 }
 
 // start is the feed's Start.
@@ -52,6 +53,7 @@ func (d *driver) handle(msg *message.Message) error {
 		return errors.New("projections: message without a batch")
 	}
 	ctx := msg.Context()
+	began := d.now()
 	err := d.apply(ctx, b)
 	if errors.Is(err, ErrCorrupt) {
 		err = d.isolate(ctx, b)
@@ -66,8 +68,9 @@ func (d *driver) handle(msg *message.Message) error {
 	}
 	d.applied(b)
 	if d.linger > 0 && b.Live && len(b.Records) > 0 {
-		// The next batch is made when this one is acknowledged.
-		d.progress.rest(ctx, d.linger)
+		// The next batch is made when this one is acknowledged. A single change is soon
+		// done and soon followed by the next; only under load do rests grow.
+		d.progress.rest(ctx, min(d.linger, d.share*d.now().Sub(began)))
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ func TestARestEndsWhenSomebodyWaits(t *testing.T) {
 		return nil
 	}
 	r := newRunner(t, l, Options{Linger: map[string]time.Duration{"one": time.Hour}}, v)
+	r.all["one"].share = time.Hour // times whatever a batch takes
 	run(t, r)
 	wait(t, r, "one", l.append("a", "1"))
 	d := r.all["one"]

@@ -26,8 +26,8 @@ type Options struct {
 	// MinBackoff and MaxBackoff bound the wait between attempts while an engine or the store
 	// is away. Zero stands for 20 ms and 5 s.
 	MinBackoff, MaxBackoff time.Duration
-	// Linger is how long each view, by name, rests when it has caught up before it takes the
-	// next batch, unless somebody waits for it: under load it then writes a few large batches
+	// Linger is how long at most each view, by name, rests when it has caught up before it takes
+	// the next batch, in proportion to what the last one took, unless somebody waits for it: under load it then writes a few large batches
 	// rather than many small ones, which cost more than their records.
 	Linger map[string]time.Duration
 	// StopWithin is how long Run waits at its end for the batches under way; 10 s where zero.
