@@ -6,7 +6,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 
 	"daybook/domain"
 	"daybook/domain/restaurantday"
@@ -173,7 +172,7 @@ func (r *reads) unopened(ctx context.Context, id domain.RestaurantID, w wantedTa
 	if err != nil {
 		return a, err
 	}
-	zone, err := time.LoadLocation(state.Profile.TimeZone)
+	zone, err := httpapi.Zone(state.Profile.TimeZone)
 	if err != nil {
 		return a, err
 	}

@@ -12,14 +12,25 @@ import (
 
 var zones sync.Map // name → *time.Location
 
+// Zone finds a time zone by its IANA name, and keeps it: the zone database is not read for
+// each answer.
+func Zone(name string) (*time.Location, error) {
+	if found, ok := zones.Load(name); ok {
+		return found.(*time.Location), nil
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, err
+	}
+	zones.Store(name, loc)
+	return loc, nil
+}
+
 // InZone writes instants as clocks in a zone show them; in UTC where the zone is not known.
 func InZone(name string) func(domain.Instant) string {
-	loc := time.UTC
-	if found, ok := zones.Load(name); ok {
-		loc = found.(*time.Location)
-	} else if l, err := time.LoadLocation(name); err == nil && name != "Local" {
-		zones.Store(name, l)
-		loc = l
+	loc, err := Zone(name)
+	if err != nil || name == "Local" {
+		loc = time.UTC
 	}
 	return func(i domain.Instant) string {
 		if i == 0 {
