@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"strings"
 	"time"
 )
@@ -65,12 +66,21 @@ type Position uint64
 // Start is the position before the first event.
 const Start Position = 0
 
+// End is after every event: reads backwards begin there.
+const End Position = math.MaxUint64
+
+// Last is where a read backwards of a stream begins, whatever its last revision is.
+const Last Revision = math.MaxUint64
+
 // Event is what a caller appends.
 type Event struct {
 	ID       EventID
 	Type     string // one of codec's names, such as "reservation.held"
-	Data     []byte // JSON
+	Data     []byte // JSON, unless Binary
 	Metadata []byte // JSON
+	// Binary says that Data is no JSON. Daybook's own events never are; those of other
+	// clients of the same store may be.
+	Binary bool
 }
 
 // Record is an event as the store keeps it. Its byte slices may be shared between
@@ -194,8 +204,11 @@ func IsConflict(err error) bool {
 var (
 	// ErrNoExpectation refuses an append whose Expected is the zero value.
 	ErrNoExpectation = errors.New("eventstore: append without an expectation")
-	// ErrStreamNotFound answers a read of a stream that has no event.
+	// ErrStreamNotFound answers a read of a stream that has no event, or none that is shown.
 	ErrStreamNotFound = errors.New("eventstore: stream not found")
+	// ErrStreamDeleted answers reads and appends of a stream that was ended for ever with a
+	// tombstone. Daybook does so to no stream.
+	ErrStreamDeleted = errors.New("eventstore: stream deleted")
 	// ErrInvalid refuses an append or a read whose arguments can never be right: an empty
 	// or over-long name, no events, a zero or repeated event id, an event too large.
 	ErrInvalid = errors.New("eventstore: invalid")
@@ -231,13 +244,15 @@ type Reader interface {
 	// ReadStream yields the records of stream from revision from on, forwards. A stream
 	// without events yields ErrStreamNotFound; a from past the end yields nothing.
 	ReadStream(ctx context.Context, stream StreamName, from Revision) iter.Seq2[Record, error]
-	// ReadStreamBackwards yields the records of stream from its last one back to revision 0.
-	ReadStreamBackwards(ctx context.Context, stream StreamName) iter.Seq2[Record, error]
+	// ReadStreamBackwards yields the records of stream from revision from, or from its last one
+	// where that comes before it, back to its first.
+	ReadStreamBackwards(ctx context.Context, stream StreamName, from Revision) iter.Seq2[Record, error]
 	// ReadAll yields the records after position after that pass filter, forwards, up to the
 	// end of the ledger as it stood at some moment after the call.
 	ReadAll(ctx context.Context, after Position, filter Filter) iter.Seq2[Record, error]
-	// ReadAllBackwards yields the records that pass filter from the end of the ledger back.
-	ReadAllBackwards(ctx context.Context, filter Filter) iter.Seq2[Record, error]
+	// ReadAllBackwards yields the records before position before that pass filter, from there
+	// back to the ledger's first.
+	ReadAllBackwards(ctx context.Context, before Position, filter Filter) iter.Seq2[Record, error]
 }
 
 // Subscriber follows the ledger. Safe for concurrent use.
@@ -280,11 +295,15 @@ type Store interface {
 }
 
 // Filter chooses records by the start of their stream's name or of their type. The zero
-// value passes every record. Records of the engine itself ("$…") never pass.
+// value passes every record but the engine's own ("$…"), which pass Everything alone.
 type Filter struct {
-	streams []string
-	types   []string
+	streams    []string
+	types      []string
+	everything bool
 }
+
+// Everything passes every record, the engine's own too.
+func Everything() Filter { return Filter{everything: true} }
 
 // StreamPrefix passes records whose stream name starts with one of prefixes.
 func StreamPrefix(prefixes ...string) Filter { return Filter{streams: prefixes} }
@@ -298,8 +317,14 @@ func (f Filter) StreamPrefixes() []string { return f.streams }
 // TypePrefixes returns what TypePrefix was given.
 func (f Filter) TypePrefixes() []string { return f.types }
 
+// PassesAll reports whether f is Everything.
+func (f Filter) PassesAll() bool { return f.everything }
+
 // Passes reports whether a record of this stream and type passes.
 func (f Filter) Passes(stream StreamName, eventType string) bool {
+	if f.everything {
+		return true
+	}
 	if strings.HasPrefix(string(stream), "$") || strings.HasPrefix(eventType, "$") {
 		return false
 	}
@@ -334,6 +359,22 @@ func CheckAppend(stream StreamName, expected Expected, events []Event) error {
 	if strings.HasPrefix(string(stream), "$") {
 		return fmt.Errorf("%w: stream %q: names that start with $ belong to the engine", ErrInvalid, stream)
 	}
+	for i, e := range events {
+		if strings.HasPrefix(e.Type, "$") {
+			return fmt.Errorf("%w: event %d: type %q: types that start with $ belong to the engine", ErrInvalid, i, e.Type)
+		}
+	}
+	return CheckWrite(stream, expected, events)
+}
+
+// CheckWrite is CheckAppend for an Engine's Write: without the rule about "$".
+func CheckWrite(stream StreamName, expected Expected, events []Event) error {
+	if !expected.Valid() {
+		return ErrNoExpectation
+	}
+	if err := CheckStream(stream); err != nil {
+		return err
+	}
 	if len(events) == 0 || len(events) > MaxAppendEvents {
 		return fmt.Errorf("%w: append of %d events, want 1 to %d", ErrInvalid, len(events), MaxAppendEvents)
 	}
@@ -347,8 +388,8 @@ func CheckAppend(stream StreamName, expected Expected, events []Event) error {
 			return fmt.Errorf("%w: event id %s stands twice in one append", ErrInvalid, e.ID)
 		}
 		seen[e.ID] = struct{}{}
-		if e.Type == "" || len(e.Type) > MaxEventType || strings.HasPrefix(e.Type, "$") {
-			return fmt.Errorf("%w: event %d: type %q must have 1 to %d bytes and not start with $", ErrInvalid, i, e.Type, MaxEventType)
+		if e.Type == "" || len(e.Type) > MaxEventType {
+			return fmt.Errorf("%w: event %d: type %q must have 1 to %d bytes", ErrInvalid, i, e.Type, MaxEventType)
 		}
 		size := len(e.Data) + len(e.Metadata)
 		if size > MaxEventSize {

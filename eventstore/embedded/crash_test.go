@@ -314,7 +314,7 @@ func TestPowerFailure(t *testing.T) {
 		go func() {
 			defer done.Done()
 			for running.Err() == nil {
-				for r, err := range s.ReadAllBackwards(running, eventstore.Filter{}) {
+				for r, err := range s.ReadAllBackwards(running, eventstore.End, eventstore.Filter{}) {
 					if err == nil {
 						see(r)
 					}

@@ -100,7 +100,7 @@ func TestDamagedEntries(t *testing.T) {
 					s.ReadAll(context.Background(), eventstore.Start, eventstore.Filter{})(y)
 				}))
 				if back := failure(func(y func(eventstore.Record, error) bool) {
-					s.ReadAllBackwards(context.Background(), eventstore.Filter{})(y)
+					s.ReadAllBackwards(context.Background(), eventstore.End, eventstore.Filter{})(y)
 				}); errors.Is(back, ErrCorrupt) != errors.Is(found[all], ErrCorrupt) {
 					t.Errorf("read of all: %v, backwards %v", found[all], back)
 				}

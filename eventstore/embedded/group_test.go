@@ -167,9 +167,11 @@ func TestNothingShowsBeforeItIsDurable(t *testing.T) {
 
 	for what, seq := range map[string]int{
 		"stream":           count(t, s, func(y func(eventstore.Record, error) bool) { s.ReadStream(ctx, "day", 0)(y) }),
-		"stream backwards": count(t, s, func(y func(eventstore.Record, error) bool) { s.ReadStreamBackwards(ctx, "day")(y) }),
+		"stream backwards": count(t, s, func(y func(eventstore.Record, error) bool) { s.ReadStreamBackwards(ctx, "day", eventstore.Last)(y) }),
 		"all":              count(t, s, func(y func(eventstore.Record, error) bool) { s.ReadAll(ctx, 0, eventstore.Filter{})(y) }),
-		"all backwards":    count(t, s, func(y func(eventstore.Record, error) bool) { s.ReadAllBackwards(ctx, eventstore.Filter{})(y) }),
+		"all backwards": count(t, s, func(y func(eventstore.Record, error) bool) {
+			s.ReadAllBackwards(ctx, eventstore.End, eventstore.Filter{})(y)
+		}),
 	} {
 		if seq != 1 {
 			t.Errorf("read of %s: %d records, 1 is durable", what, seq)

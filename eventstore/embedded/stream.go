@@ -18,14 +18,22 @@ func (s *Store) ReadStream(ctx context.Context, stream eventstore.StreamName, fr
 }
 
 // ReadStreamBackwards implements eventstore.Reader.
-func (s *Store) ReadStreamBackwards(ctx context.Context, stream eventstore.StreamName) iter.Seq2[eventstore.Record, error] {
+func (s *Store) ReadStreamBackwards(ctx context.Context, stream eventstore.StreamName, from eventstore.Revision) iter.Seq2[eventstore.Record, error] {
 	return func(yield func(eventstore.Record, error) bool) {
-		s.readStream(ctx, streamRead{name: stream, next: fromTheEnd, backwards: true}, yield)
+		s.readStream(ctx, streamRead{name: stream, next: behind(from), backwards: true}, yield)
 	}
 }
 
-// fromTheEnd is where a read backwards begins.
-const fromTheEnd = ^eventstore.Revision(0)
+// fromTheEnd is where a read backwards of the whole stream begins.
+const fromTheEnd = eventstore.Last
+
+// behind is the revision after from, from which a read backwards begins.
+func behind(from eventstore.Revision) eventstore.Revision {
+	if from == eventstore.Last {
+		return fromTheEnd
+	}
+	return from + 1
+}
 
 // streamRead is one read of a stream: where it stands and how it goes on.
 type streamRead struct {
@@ -33,6 +41,7 @@ type streamRead struct {
 	number    uint64
 	next      eventstore.Revision // forwards the next to read, backwards the one after it
 	backwards bool
+	begun     bool
 	end       eventstore.Position // nothing behind it is shown
 	names     interner
 }
@@ -81,7 +90,7 @@ func (s *Store) stretchOf(ctx context.Context, r *streamRead, limit stretch, int
 	if err := r.follow(records); err != nil {
 		return nil, nil, false, err
 	}
-	if r.backwards && !more && r.next != 0 {
+	if r.backwards && !more && r.begun && r.next != 0 {
 		return nil, nil, false, r.lacks(r.next - 1)
 	}
 	return records, places, more, nil
@@ -94,13 +103,14 @@ func (r *streamRead) follow(records []eventstore.Record) error {
 		switch {
 		case !r.backwards && revision != r.next:
 			return r.lacks(r.next)
-		case r.backwards && r.next != fromTheEnd && revision != r.next-1:
+		case r.backwards && r.begun && revision != r.next-1:
 			return r.lacks(r.next - 1)
 		case r.backwards:
 			r.next = revision
 		default:
 			r.next = revision + 1
 		}
+		r.begun = true
 	}
 	return nil
 }

@@ -129,7 +129,7 @@ func (s *Store) begin() (done func(), err error) {
 
 // Head returns the position of the last record that is not the engine's own.
 func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
-	for r, err := range s.ReadAllBackwards(ctx, eventstore.Filter{}) {
+	for r, err := range s.ReadAllBackwards(ctx, eventstore.End, eventstore.Filter{}) {
 		return r.Position, err
 	}
 	return eventstore.Start, nil
@@ -165,6 +165,7 @@ func toRecord(resolved *client.ResolvedEvent) (eventstore.Record, error) {
 			Type:     e.EventType,
 			Data:     e.Data,
 			Metadata: e.UserMetadata,
+			Binary:   e.ContentType != "application/json",
 		},
 		Stream:   eventstore.StreamName(e.StreamID),
 		Revision: eventstore.Revision(e.EventNumber),

@@ -28,9 +28,13 @@ func (s *Store) ReadStream(ctx context.Context, stream eventstore.StreamName, fr
 	return s.readStream(ctx, stream, streamFrom(stream, client.Forwards, client.Revision(uint64(from)), everything))
 }
 
-// ReadStreamBackwards reads stream from its end; see eventstore.Reader.
-func (s *Store) ReadStreamBackwards(ctx context.Context, stream eventstore.StreamName) iter.Seq2[eventstore.Record, error] {
-	return s.readStream(ctx, stream, streamFrom(stream, client.Backwards, client.End{}, everything))
+// ReadStreamBackwards reads stream from a revision back; see eventstore.Reader.
+func (s *Store) ReadStreamBackwards(ctx context.Context, stream eventstore.StreamName, from eventstore.Revision) iter.Seq2[eventstore.Record, error] {
+	var start client.StreamPosition = client.End{}
+	if from <= math.MaxInt64 { // servers keep revisions as signed numbers
+		start = client.Revision(uint64(from))
+	}
+	return s.readStream(ctx, stream, streamFrom(stream, client.Backwards, start, everything))
 }
 
 func (s *Store) readStream(ctx context.Context, stream eventstore.StreamName, start opening) iter.Seq2[eventstore.Record, error] {
@@ -53,12 +57,25 @@ func (s *Store) ReadAll(ctx context.Context, after eventstore.Position, filter e
 	})
 }
 
-// ReadAllBackwards reads the ledger from its end; see eventstore.Reader.
-func (s *Store) ReadAllBackwards(ctx context.Context, filter eventstore.Filter) iter.Seq2[eventstore.Record, error] {
+// ReadAllBackwards reads the ledger from a position back; see eventstore.Reader.
+func (s *Store) ReadAllBackwards(ctx context.Context, before eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Record, error] {
+	if before <= eventstore.Start+1 {
+		return func(yield func(eventstore.Record, error) bool) {
+			if err := s.usable(ctx); err != nil {
+				yield(eventstore.Record{}, err)
+			}
+		}
+	}
+	var from client.AllPosition = client.End{}
+	if before <= math.MaxInt64 { // servers keep positions as signed numbers
+		from = toServer(before)
+	}
 	records := s.read(ctx, func(ctx context.Context, c *client.Client) (*client.ReadStream, error) {
-		return c.ReadAll(ctx, client.ReadAllOptions{Direction: client.Backwards, From: client.End{}}, everything)
+		return c.ReadAll(ctx, client.ReadAllOptions{Direction: client.Backwards, From: from}, everything)
 	})
-	return keep(records, func(r eventstore.Record) bool { return filter.Passes(r.Stream, r.Type) })
+	return keep(records, func(r eventstore.Record) bool {
+		return r.Position < before && filter.Passes(r.Stream, r.Type)
+	})
 }
 
 // allPosition is where a read or subscription after a position starts. It never

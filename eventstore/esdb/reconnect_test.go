@@ -320,7 +320,7 @@ func landed(t testing.TB, store eventstore.Store, stream eventstore.StreamName) 
 	t.Helper()
 	var at eventstore.Appended
 	eventually(t, "the append reaches the store", func() error {
-		for r, err := range store.ReadStreamBackwards(context.Background(), stream) {
+		for r, err := range store.ReadStreamBackwards(context.Background(), stream, eventstore.Last) {
 			at = eventstore.Appended{Revision: r.Revision, Position: r.Position}
 			return err
 		}

@@ -188,7 +188,7 @@ func only(records []eventstore.Record, pass func(eventstore.Record) bool) []even
 func TestReads(t *testing.T) {
 	store := openLedger(t)
 	_, conn := start(t, store, esdbserver.Options{})
-	all := fill(t, store, 1400) // more than a chunk in each stream
+	all := fill(t, store, 1400)
 	day := only(all, func(r eventstore.Record) bool { return r.Stream == "day-1" })
 	wire := func(r eventstore.Record) uint64 { return uint64(r.Position) - 1 }
 	registered := func(r eventstore.Record) bool { return strings.HasPrefix(r.Type, "restaurant.") }

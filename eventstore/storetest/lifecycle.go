@@ -72,9 +72,9 @@ func checkReadCancelled(e *env) {
 	for name, ctx := range ended() {
 		for what, seq := range map[string]iter.Seq2[eventstore.Record, error]{
 			"stream":           s.ReadStream(ctx, "day-1", 0),
-			"stream backwards": s.ReadStreamBackwards(ctx, "day-1"),
+			"stream backwards": s.ReadStreamBackwards(ctx, "day-1", eventstore.Last),
 			"all":              s.ReadAll(ctx, eventstore.Start, eventstore.Filter{}),
-			"all backwards":    s.ReadAllBackwards(ctx, eventstore.Filter{}),
+			"all backwards":    s.ReadAllBackwards(ctx, eventstore.End, eventstore.Filter{}),
 		} {
 			if got, err := e.collect(seq); !errors.Is(err, ctx.Err()) || len(got) != 0 {
 				e.Fatalf("read of %s with a context %s: %d records, %v, want %v", what, name, len(got), err, ctx.Err())
@@ -92,13 +92,13 @@ func checkReadCancelledUnderWay(e *env) {
 	reads := map[string]func(context.Context) iter.Seq2[eventstore.Record, error]{
 		"stream": func(ctx context.Context) iter.Seq2[eventstore.Record, error] { return s.ReadStream(ctx, "day-1", 0) },
 		"stream backwards": func(ctx context.Context) iter.Seq2[eventstore.Record, error] {
-			return s.ReadStreamBackwards(ctx, "day-1")
+			return s.ReadStreamBackwards(ctx, "day-1", eventstore.Last)
 		},
 		"all": func(ctx context.Context) iter.Seq2[eventstore.Record, error] {
 			return s.ReadAll(ctx, eventstore.Start, eventstore.Filter{})
 		},
 		"all backwards": func(ctx context.Context) iter.Seq2[eventstore.Record, error] {
-			return s.ReadAllBackwards(ctx, eventstore.Filter{})
+			return s.ReadAllBackwards(ctx, eventstore.End, eventstore.Filter{})
 		},
 	}
 	for what, read := range reads {
@@ -202,9 +202,9 @@ func checkClosed(e *env) {
 	results := map[string]error{}
 	_, results["append"] = s.Append(ctx, "day-1", eventstore.Any(), newEvent(held, 0))
 	_, results["read of a stream"] = e.collect(s.ReadStream(ctx, "day-1", 0))
-	_, results["read of a stream backwards"] = e.collect(s.ReadStreamBackwards(ctx, "day-1"))
+	_, results["read of a stream backwards"] = e.collect(s.ReadStreamBackwards(ctx, "day-1", eventstore.Last))
 	_, results["read of all"] = e.collect(s.ReadAll(ctx, eventstore.Start, eventstore.Filter{}))
-	_, results["read of all backwards"] = e.collect(s.ReadAllBackwards(ctx, eventstore.Filter{}))
+	_, results["read of all backwards"] = e.collect(s.ReadAllBackwards(ctx, eventstore.End, eventstore.Filter{}))
 	_, results["a sequence made before"] = e.collect(all)
 	_, results["subscribe"] = s.Subscribe(ctx, eventstore.Start, eventstore.Filter{})
 	_, results["head"] = s.Head(ctx)

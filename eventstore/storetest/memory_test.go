@@ -223,11 +223,14 @@ func (m *memory) ReadStream(ctx context.Context, stream eventstore.StreamName, f
 	})
 }
 
-func (m *memory) ReadStreamBackwards(ctx context.Context, stream eventstore.StreamName) iter.Seq2[eventstore.Record, error] {
+func (m *memory) ReadStreamBackwards(ctx context.Context, stream eventstore.StreamName, from eventstore.Revision) iter.Seq2[eventstore.Record, error] {
 	return m.yield(ctx, func() ([]eventstore.Record, error) {
 		records, err := m.readStream(stream)
 		if m.ended(ctx) != nil || m.done() != nil {
 			return nil, nil //nolint:nilerr // yield says what ended it
+		}
+		if uint64(from) < uint64(len(records)) {
+			records = records[:from+1]
 		}
 		if m.faults.backwardsForwards {
 			return records, err
@@ -250,8 +253,16 @@ func (m *memory) ReadAll(ctx context.Context, after eventstore.Position, filter 
 	return m.yield(ctx, func() ([]eventstore.Record, error) { return m.all(after, filter), nil })
 }
 
-func (m *memory) ReadAllBackwards(ctx context.Context, filter eventstore.Filter) iter.Seq2[eventstore.Record, error] {
-	return m.yield(ctx, func() ([]eventstore.Record, error) { return reversed(m.all(eventstore.Start, filter)), nil })
+func (m *memory) ReadAllBackwards(ctx context.Context, before eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Record, error] {
+	return m.yield(ctx, func() ([]eventstore.Record, error) {
+		var out []eventstore.Record
+		for _, r := range m.all(eventstore.Start, filter) {
+			if r.Position < before {
+				out = append(out, r)
+			}
+		}
+		return reversed(out), nil
+	})
 }
 
 func (m *memory) Head(ctx context.Context) (eventstore.Position, error) {

@@ -50,8 +50,17 @@ func checkReadStreamBackwards(e *env) {
 	s := e.store()
 	e.fill(s, 20)
 	for _, stream := range []eventstore.StreamName{"day-1", "day-2", "restaurant-1", "days"} {
-		got := e.mustCollect("read backwards", s.ReadStreamBackwards(e.context(), stream))
-		e.sameRecords("stream backwards", got, reversed(e.readStream(s, stream)))
+		got := e.mustCollect("read backwards", s.ReadStreamBackwards(e.context(), stream, eventstore.Last))
+		all := e.readStream(s, stream)
+		e.sameRecords("stream backwards", got, reversed(all))
+		for i := range all {
+			got := e.mustCollect("read backwards", s.ReadStreamBackwards(e.context(), stream, all[i].Revision))
+			e.sameRecords(fmt.Sprintf("stream backwards from revision %d", all[i].Revision), got, reversed(all[:i+1]))
+		}
+		for _, past := range []eventstore.Revision{eventstore.Revision(len(all)), 1 << 40, eventstore.Last - 1} {
+			got := e.mustCollect("read backwards", s.ReadStreamBackwards(e.context(), stream, past))
+			e.sameRecords(fmt.Sprintf("stream backwards from revision %d", past), got, reversed(all))
+		}
 	}
 }
 
@@ -65,7 +74,7 @@ func checkStreamNotFound(e *env) {
 				e.Fatalf("read of stream %q: %d records, %v, want ErrStreamNotFound", stream, len(got), err)
 			}
 		}
-		got, err := e.collect(s.ReadStreamBackwards(e.context(), stream))
+		got, err := e.collect(s.ReadStreamBackwards(e.context(), stream, eventstore.Last))
 		if !errors.Is(err, eventstore.ErrStreamNotFound) || len(got) != 0 {
 			e.Fatalf("read of stream %q backwards: %d records, %v, want ErrStreamNotFound", stream, len(got), err)
 		}
@@ -78,7 +87,7 @@ func checkReadInvalidStream(e *env) {
 		if got, err := e.collect(s.ReadStream(e.context(), stream, 0)); !errors.Is(err, eventstore.ErrInvalid) || len(got) != 0 {
 			e.Fatalf("read of a stream name of %d bytes: %d records, %v, want ErrInvalid", len(stream), len(got), err)
 		}
-		if got, err := e.collect(s.ReadStreamBackwards(e.context(), stream)); !errors.Is(err, eventstore.ErrInvalid) || len(got) != 0 {
+		if got, err := e.collect(s.ReadStreamBackwards(e.context(), stream, eventstore.Last)); !errors.Is(err, eventstore.ErrInvalid) || len(got) != 0 {
 			e.Fatalf("read backwards of a stream name of %d bytes: %d records, %v, want ErrInvalid", len(stream), len(got), err)
 		}
 	}
@@ -121,11 +130,20 @@ func ofStream(records []eventstore.Record, stream eventstore.StreamName) []event
 
 func checkReadAllBackwards(e *env) {
 	s := e.store()
-	if got := e.mustCollect("read backwards", s.ReadAllBackwards(e.context(), eventstore.Filter{})); len(got) != 0 {
+	if got := e.mustCollect("read backwards", s.ReadAllBackwards(e.context(), eventstore.End, eventstore.Filter{})); len(got) != 0 {
 		e.Fatalf("an empty ledger yielded %d records backwards", len(got))
 	}
 	all := e.fill(s, 30)
-	e.sameRecords("all backwards", e.mustCollect("read backwards", s.ReadAllBackwards(e.context(), eventstore.Filter{})), reversed(all))
+	e.sameRecords("all backwards", e.mustCollect("read backwards", s.ReadAllBackwards(e.context(), eventstore.End, eventstore.Filter{})), reversed(all))
+	for i, r := range all {
+		got := e.mustCollect("read backwards", s.ReadAllBackwards(e.context(), r.Position, eventstore.Filter{}))
+		e.sameRecords(fmt.Sprintf("all backwards before record %d", i), got, reversed(all[:i]))
+	}
+	if got := e.mustCollect("read backwards", s.ReadAllBackwards(e.context(), eventstore.Start, eventstore.Filter{})); len(got) != 0 {
+		e.Fatalf("reading back from the start yielded %d records", len(got))
+	}
+	past := all[len(all)-1].Position + 1000
+	e.sameRecords("all backwards from past the end", e.mustCollect("read backwards", s.ReadAllBackwards(e.context(), past, eventstore.Filter{})), reversed(all))
 }
 
 func checkReadAllFiltered(e *env) {
@@ -149,7 +167,7 @@ func checkReadAllFiltered(e *env) {
 	for _, f := range filters {
 		want := passing(all, f.filter)
 		e.sameRecords(f.name, e.mustCollect(f.name, s.ReadAll(e.context(), eventstore.Start, f.filter)), want)
-		e.sameRecords(f.name+", backwards", e.mustCollect(f.name, s.ReadAllBackwards(e.context(), f.filter)), reversed(want))
+		e.sameRecords(f.name+", backwards", e.mustCollect(f.name, s.ReadAllBackwards(e.context(), eventstore.End, f.filter)), reversed(want))
 		after := e.mustCollect(f.name, s.ReadAll(e.context(), all[middle].Position, f.filter))
 		e.sameRecords(f.name+", from the middle", after, passing(all[middle+1:], f.filter))
 	}
@@ -176,13 +194,13 @@ func checkEarlyBreak(e *env) {
 			break
 		}
 	}
-	for range s.ReadAllBackwards(e.context(), eventstore.Filter{}) {
+	for range s.ReadAllBackwards(e.context(), eventstore.End, eventstore.Filter{}) {
 		break
 	}
 	for range s.ReadStream(e.context(), "day-1", 0) {
 		break
 	}
-	for r, err := range s.ReadStreamBackwards(e.context(), "day-1") {
+	for r, err := range s.ReadStreamBackwards(e.context(), "day-1", eventstore.Last) {
 		if err != nil || r.Stream != "day-1" {
 			e.Fatalf("read: %s, %v", show(r), err)
 		}
@@ -220,12 +238,12 @@ func checkLongRead(e *env) {
 	}
 	e.holds(s, "even", even...)
 	e.holds(s, "odd", odd...)
-	back := e.mustCollect("backwards", s.ReadStreamBackwards(e.context(), "odd"))
+	back := e.mustCollect("backwards", s.ReadStreamBackwards(e.context(), "odd", eventstore.Last))
 	e.sameEvents("odd, backwards", reversed(back), "odd", 0, odd)
 	all := e.readAll(s)
 	e.ordered("ledger", all)
 	e.sameEvents("even, of the ledger", ofStream(all, "even"), "even", 0, even)
-	e.sameRecords("all backwards", e.mustCollect("backwards", s.ReadAllBackwards(e.context(), eventstore.Filter{})), reversed(all))
+	e.sameRecords("all backwards", e.mustCollect("backwards", s.ReadAllBackwards(e.context(), eventstore.End, eventstore.Filter{})), reversed(all))
 }
 
 // checkReadYourAppend requires that an acknowledged append is there for the next read
@@ -243,7 +261,7 @@ func checkReadYourAppend(e *env) {
 				if err != nil {
 					return err
 				}
-				for r, err := range s.ReadStreamBackwards(ctx, stream) {
+				for r, err := range s.ReadStreamBackwards(ctx, stream, eventstore.Last) {
 					if err != nil || r.Position != at.Position || r.Revision != at.Revision {
 						return fmt.Errorf("last record of %s is %s (%v), just appended at %+v", stream, show(r), err, at)
 					}

@@ -162,7 +162,7 @@ func (s *storm) ask(ctx context.Context, v *View, runner *projections.Runner, se
 			return
 		}
 		o.got = s.h.clock()
-		for rec, err := range s.h.store.ReadStreamBackwards(context.Background(), codec.DayStream(key.Restaurant, key.Date)) {
+		for rec, err := range s.h.store.ReadStreamBackwards(context.Background(), codec.DayStream(key.Restaurant, key.Date), eventstore.Last) {
 			if err != nil {
 				s.t.Error(err)
 			}
