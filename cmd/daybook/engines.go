@@ -98,7 +98,7 @@ func (e *engines) openLedger(ctx context.Context, f engineFlags, clock func() ti
 		}
 		e.store = store
 	} else {
-		store, err := embedded.Open(filepath.Join(f.Data, "events"), embedded.Options{Clock: clock})
+		store, err := embedded.Open(eventsFolder(f.Data), embedded.Options{Clock: clock})
 		if err != nil {
 			return err
 		}

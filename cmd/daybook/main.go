@@ -33,6 +33,7 @@ type cli struct {
 	Serve   serveCommand   `cmd:"" help:"Serve the APIs and run the views and processes."`
 	Import  importCommand  `cmd:"" help:"Bring in reservations that were made elsewhere."`
 	Rebuild rebuildCommand `cmd:"" help:"Build a view anew from the ledger."`
+	Store   storeCommands  `cmd:"" help:"The embedded event store alone."`
 	Health  healthCommand  `cmd:"" help:"Ask a serving daybook whether it is ready."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	"daybook/eventstore"
+	"daybook/eventstore/esdbserver"
+)
+
+const (
+	// storeUser is the one user whom the served store knows.
+	storeUser = "admin"
+	// storePasswordEnv holds the user's password. There is no flag for it: flags stand in
+	// the process list.
+	storePasswordEnv = "DAYBOOK_STORE_ADMIN_PASSWORD" //nolint:gosec // the variable's name, not a password
+)
+
+// storeAccess is one address at which a store is served, and to whom.
+type storeAccess struct {
+	flag     string // the flag that names the address, for messages
+	addr     string
+	cert     string // files; both empty to serve in clear, without a password
+	key      string
+	password string
+	writable bool
+	// remote lets an address that is served in clear be one that other machines reach;
+	// remoteFlag is the flag that says so, empty where none does.
+	remote     bool
+	remoteFlag string
+}
+
+// storeServer serves a store at one address.
+type storeServer struct {
+	server   *esdbserver.Server
+	listener net.Listener
+	// url is what a client is given to connect with; the password in it is a placeholder.
+	url string
+}
+
+// listenStore takes the address; nobody is served before serve.
+func listenStore(ctx context.Context, store eventstore.Store, a storeAccess) (*storeServer, error) {
+	options := esdbserver.Options{}
+	var names *x509.Certificate
+	if a.cert != "" || a.key != "" {
+		if a.cert == "" || a.key == "" {
+			return nil, errors.New("TLS needs both, the certificate and its key")
+		}
+		if a.password == "" {
+			return nil, fmt.Errorf("with TLS everybody is asked for a password: set %s", storePasswordEnv)
+		}
+		pair, err := tls.LoadX509KeyPair(a.cert, a.key)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %s with key %s: %w", a.cert, a.key, err)
+		}
+		names = pair.Leaf
+		options.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+		options.Authenticate = onlyAdmin(a.password)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a.flag, err)
+	}
+	at, ok := listener.Addr().(*net.TCPAddr)
+	if options.TLS == nil && !a.remote && (!ok || !at.IP.IsLoopback()) {
+		remedy := "name a loopback address, or serve with TLS"
+		if a.remoteFlag != "" {
+			remedy += ", or say " + a.remoteFlag
+		}
+		return nil, errors.Join(fmt.Errorf("%s %s: other machines reach this address, and without TLS nobody is asked for a password there: %s",
+			a.flag, a.addr, remedy), listener.Close())
+	}
+	if !a.writable {
+		store = readOnlyStore{store}
+	}
+	return &storeServer{esdbserver.New(store, options), listener, storeURL(listener.Addr(), names)}, nil
+}
+
+// serve answers clients until shutdown.
+func (s *storeServer) serve() error { return s.server.Serve(s.listener) }
+
+// shutdown ends what serve began. It also gives the address back where serve never began.
+func (s *storeServer) shutdown(ctx context.Context) error {
+	err := s.server.Shutdown(ctx)
+	_ = s.listener.Close() // the server has closed it, if it ever had it
+	return err
+}
+
+// onlyAdmin lets the one user pass. It compares hashes, so that the time it takes tells
+// nothing of the password, its length included.
+func onlyAdmin(password string) func(user, given string) bool {
+	want := sha256.Sum256([]byte(storeUser + ":" + password))
+	return func(user, given string) bool {
+		got := sha256.Sum256([]byte(user + ":" + given))
+		return subtle.ConstantTimeCompare(got[:], want[:]) == 1
+	}
+}
+
+// storeURL is the connection string of a listener. With TLS the host has to be a name
+// that the certificate is for.
+func storeURL(addr net.Addr, cert *x509.Certificate) string {
+	at, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return "esdb://" + addr.String()
+	}
+	host := at.IP.String()
+	if at.IP.IsUnspecified() {
+		host = "localhost"
+		if name, err := os.Hostname(); err == nil && cert == nil {
+			host = name
+		}
+	}
+	if cert == nil {
+		return fmt.Sprintf("esdb://%s?tls=false", net.JoinHostPort(host, fmt.Sprint(at.Port)))
+	}
+	if cert.VerifyHostname(host) != nil {
+		switch {
+		case len(cert.DNSNames) > 0:
+			host = cert.DNSNames[0]
+		case len(cert.IPAddresses) > 0:
+			host = cert.IPAddresses[0].String()
+		}
+	}
+	return fmt.Sprintf("esdb://%s:PASSWORD@%s", storeUser, net.JoinHostPort(host, fmt.Sprint(at.Port)))
+}
+
+// readOnlyStore takes no appends.
+type readOnlyStore struct{ eventstore.Store }
+
+// Append implements eventstore.Appender.
+func (readOnlyStore) Append(context.Context, eventstore.StreamName, eventstore.Expected, ...eventstore.Event) (eventstore.Appended, error) {
+	return eventstore.Appended{}, fmt.Errorf("%w: the store is served read-only", eventstore.ErrInvalid)
+}
