@@ -16,7 +16,6 @@ import (
 	"daybook/domain/restaurantday"
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
-	"daybook/eventstore/esdbserver"
 	"daybook/internal/httpapi"
 	"daybook/internal/passwords"
 	"daybook/internal/telemetry"
@@ -34,8 +33,8 @@ import (
 // houseConfig is what a house is opened with.
 type houseConfig struct {
 	engineFlags
-	Listen       string // host:port; port 0 for any
-	LedgerListen string // loopback host:port at which the embedded ledger is served, or empty
+	Listen string       // host:port; port 0 for any
+	Ledger *storeAccess // where and to whom the embedded ledger is served; nil for nowhere
 	// For tests: a clock of its own, another rule for days, a store around the store.
 	clock func() time.Time
 	day   *domain.Decider[restaurantday.State, restaurantday.Command, restaurantday.Event]
@@ -55,9 +54,10 @@ type house struct {
 	metrics *telemetry.Metrics
 	server  *http.Server
 	addr    net.Addr
-	ledger  *esdbserver.Server // nil where the ledger is not served
+	ledger  *storeServer // nil where the ledger is not served
 
 	running *errgroup.Group
+	failed  context.Context // ends when something that runs fails, which close then tells
 	stop    context.CancelFunc
 }
 
@@ -108,7 +108,8 @@ func openHouse(ctx context.Context, cfg houseConfig) (h *house, err error) {
 	if err != nil {
 		return h, err
 	}
-	h.running, h.stop = &errgroup.Group{}, func() {}
+	h.running, h.failed = errgroup.WithContext(context.Background())
+	h.stop = func() {}
 	return h, nil
 }
 
@@ -190,24 +191,19 @@ func (h *house) start(ctx context.Context) error {
 	return nil
 }
 
-// serveLedger lets EventStoreDB clients on this machine at the embedded ledger.
-func (h *house) serveLedger(ctx context.Context) error {
-	if h.cfg.LedgerListen == "" {
+// serveLedger lets EventStoreDB clients at the embedded ledger.
+func (h *house) serveLedger(ctx context.Context) (err error) {
+	if h.cfg.Ledger == nil {
 		return nil
 	}
 	if h.engines.embedded == nil {
-		return errors.New("--ledger-listen serves the embedded ledger; this one is elsewhere already")
+		return fmt.Errorf("%s serves the embedded ledger; this one is elsewhere already", h.cfg.Ledger.flag)
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", h.cfg.LedgerListen)
-	if err != nil {
+	if h.ledger, err = listenStore(ctx, h.engines.store, *h.cfg.Ledger); err != nil {
 		return err
 	}
-	if at, ok := listener.Addr().(*net.TCPAddr); !ok || !at.IP.IsLoopback() {
-		return errors.Join(fmt.Errorf("--ledger-listen %s: want a loopback address, since nobody is asked for a password there", h.cfg.LedgerListen), listener.Close())
-	}
-	h.ledger = esdbserver.New(h.engines.store, esdbserver.Options{})
-	h.running.Go(func() error { return h.ledger.Serve(listener) })
-	slog.Info("ledger served", "addr", listener.Addr().String())
+	h.running.Go(h.ledger.serve)
+	slog.Info("ledger served", "addr", h.ledger.listener.Addr().String(), "url", h.ledger.url, "mode", h.cfg.Ledger.mode())
 	return nil
 }
 
@@ -288,7 +284,7 @@ func (h *house) close() (err error) {
 		err = errors.Join(err, h.server.Shutdown(ctx))
 	}
 	if h.ledger != nil {
-		err = errors.Join(err, h.ledger.Shutdown(ctx))
+		err = errors.Join(err, h.ledger.shutdown(ctx))
 	}
 	if h.app != nil {
 		err = errors.Join(err, h.app.Close(ctx))

@@ -11,9 +11,30 @@ import (
 
 type serveCommand struct {
 	engineFlags
-	Listen       string `default:"127.0.0.1:8080" env:"DAYBOOK_LISTEN" placeholder:"HOST:PORT" help:"Where to listen."`
-	LedgerListen string `env:"DAYBOOK_LEDGER_LISTEN" placeholder:"127.0.0.1:2113" help:"Also serve the embedded ledger to EventStoreDB clients on this machine (loopback only: whoever connects can read and append)."`
-	Demo         bool   `env:"DAYBOOK_DEMO" help:"Fill an empty ledger with a few restaurants and their reservations."`
+	Listen string      `default:"127.0.0.1:8080" env:"DAYBOOK_LISTEN" placeholder:"HOST:PORT" help:"Where to listen."`
+	Ledger ledgerFlags `embed:""`
+	Demo   bool        `env:"DAYBOOK_DEMO" help:"Fill an empty ledger with a few restaurants and their reservations."`
+}
+
+// ledgerFlags say where else the embedded ledger is served.
+type ledgerFlags struct {
+	Listen   string `name:"eventstore-listen" env:"DAYBOOK_EVENTSTORE_LISTEN" placeholder:"127.0.0.1:2113" help:"Also serve the embedded ledger to EventStoreDB and KurrentDB clients. Without TLS a loopback address only: nobody is asked for a password."`
+	TLSCert  string `name:"eventstore-tls-cert" env:"DAYBOOK_EVENTSTORE_TLS_CERT" type:"existingfile" placeholder:"FILE" help:"Serve it with TLS: a certificate in PEM. The user is admin, the password in $$DAYBOOK_STORE_ADMIN_PASSWORD."`
+	TLSKey   string `name:"eventstore-tls-key" env:"DAYBOOK_EVENTSTORE_TLS_KEY" type:"existingfile" placeholder:"FILE" help:"The certificate's key in PEM."`
+	Writable bool   `name:"eventstore-writable" env:"DAYBOOK_EVENTSTORE_WRITABLE" help:"Let those clients append and delete, past all rules of the reservations. Without it they only read."`
+}
+
+// access is what the flags ask for, nil for nothing.
+func (f ledgerFlags) access(password string) (*storeAccess, error) {
+	if f.Listen == "" {
+		if f.TLSCert != "" || f.TLSKey != "" || f.Writable {
+			return nil, errors.New("--eventstore-tls-cert, --eventstore-tls-key and --eventstore-writable go with --eventstore-listen")
+		}
+		return nil, nil
+	}
+	return &storeAccess{
+		flag: "--eventstore-listen", addr: f.Listen, cert: f.TLSCert, key: f.TLSKey, password: password, writable: f.Writable,
+	}, nil
 }
 
 func (c *serveCommand) Run(ctx context.Context, out io.Writer) (err error) {
@@ -22,8 +43,12 @@ func (c *serveCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(300)
 	}
+	ledger, err := c.Ledger.access(os.Getenv(storePasswordEnv))
+	if err != nil {
+		return err
+	}
 	logEngines(c.engineFlags)
-	h, err := openHouse(ctx, houseConfig{engineFlags: c.engineFlags, Listen: c.Listen, LedgerListen: c.LedgerListen})
+	h, err := openHouse(ctx, houseConfig{engineFlags: c.engineFlags, Listen: c.Listen, Ledger: ledger})
 	if err != nil {
 		return err
 	}
@@ -37,13 +62,11 @@ func (c *serveCommand) Run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	slog.Info("listening", "addr", h.addr.String(), "version", version)
-	failed := make(chan error, 1)
-	go func() { failed <- h.running.Wait() }()
 	select {
-	case err := <-failed:
-		return err
+	case <-h.failed.Done(): // close tells what it was
+		slog.Error("stopping: what has to run has failed")
 	case <-ctx.Done():
 		slog.Info("stopping: requests under way end first")
-		return nil
 	}
+	return nil
 }

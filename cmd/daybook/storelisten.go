@@ -37,6 +37,13 @@ type storeAccess struct {
 	remoteFlag string
 }
 
+func (a storeAccess) mode() string {
+	if a.writable {
+		return "writable"
+	}
+	return "read-only"
+}
+
 // storeServer serves a store at one address.
 type storeServer struct {
 	server   *esdbserver.Server

@@ -82,19 +82,15 @@ func (c *storeServeCommand) Run(ctx context.Context, out io.Writer) (err error) 
 		servers = append(servers, s)
 	}
 	failed := make(chan error, len(servers))
-	mode := "read-only"
-	if c.Writable {
-		mode = "writable"
-	}
-	for _, s := range servers {
+	for i, s := range servers {
 		running.Go(func() error {
 			if err := s.serve(); err != nil {
 				failed <- err
 			}
 			return nil
 		})
-		fmt.Fprintf(out, "%s, %s\n", s.url, mode)
-		slog.Info("listening", "addr", s.listener.Addr().String(), "mode", mode, "version", version)
+		fmt.Fprintf(out, "%s, %s\n", s.url, accesses[i].mode())
+		slog.Info("listening", "addr", s.listener.Addr().String(), "mode", accesses[i].mode(), "version", version)
 	}
 	if err := untilDone(ctx, failed); err != nil {
 		return err
