@@ -109,6 +109,11 @@ var rooms = []room{
 		why:     "the feed carries events from the contract to the bus and looks into none",
 	},
 	{
+		path: "eventstore/transfer",
+		may:  []string{"eventstore"},
+		why:  "a copy goes through the contract alone, so that it runs between any two stores",
+	},
+	{
 		path:     "eventstore/storetest",
 		anything: true, tooling: true,
 		why: "the suite that every store passes is for tests",
