@@ -207,10 +207,14 @@ func revisionOf(expected eventstore.Expected) client.ExpectedRevision {
 func proposals(events []eventstore.Event) []client.EventData {
 	out := make([]client.EventData, len(events))
 	for i, e := range events {
+		content := client.ContentTypeJson
+		if e.Binary {
+			content = client.ContentTypeBinary
+		}
 		out[i] = client.EventData{
 			EventID:     uuid.UUID(e.ID), // not zero, CheckAppend has seen to it
 			EventType:   e.Type,
-			ContentType: client.ContentTypeJson,
+			ContentType: content,
 			Data:        bytes.Clone(e.Data),
 			Metadata:    bytes.Clone(e.Metadata),
 		}
