@@ -13,6 +13,7 @@ import (
 // reservations that Daybook keeps in it.
 type storeCommands struct {
 	Serve storeServeCommand `cmd:"" help:"Serve the event store of a data folder to EventStoreDB and KurrentDB clients."`
+	Copy  storeCopyCommand  `cmd:"" help:"Copy a whole ledger between data folders and KurrentDB, and compare both."`
 }
 
 // eventsFolder is where in a data folder the ledger lies.
