@@ -15,6 +15,12 @@ type (
 	UserID string
 	// TableID is "tbl_" and 26 characters.
 	TableID string
+	// CombinationID is "cmb_" and 26 characters.
+	CombinationID string
+	// BlockID is "blk_" and 26 characters.
+	BlockID string
+	// ClosureID is "cls_" and 26 characters.
+	ClosureID string
 	// ReservationID is "rsv_" and 36 characters: the restaurant, the service date and the
 	// entry's number in that day's book, so that a command finds its stream without a view.
 	ReservationID string
@@ -40,6 +46,15 @@ func NewUserID(b [16]byte) UserID { return UserID("usr_" + encode(b)) }
 // NewTableID writes 16 bytes as an id.
 func NewTableID(b [16]byte) TableID { return TableID("tbl_" + encode(b)) }
 
+// NewCombinationID writes 16 bytes as an id.
+func NewCombinationID(b [16]byte) CombinationID { return CombinationID("cmb_" + encode(b)) }
+
+// NewBlockID writes 16 bytes as an id.
+func NewBlockID(b [16]byte) BlockID { return BlockID("blk_" + encode(b)) }
+
+// NewClosureID writes 16 bytes as an id.
+func NewClosureID(b [16]byte) ClosureID { return ClosureID("cls_" + encode(b)) }
+
 func encode(b [16]byte) string { return idEncoding.EncodeToString(b[:]) }
 
 // ParseRestaurantID checks s.
@@ -52,6 +67,17 @@ func ParseUserID(s string) (UserID, error) { return parseID[UserID](s, "usr_", i
 
 // ParseTableID checks s.
 func ParseTableID(s string) (TableID, error) { return parseID[TableID](s, "tbl_", idBody) }
+
+// ParseCombinationID checks s.
+func ParseCombinationID(s string) (CombinationID, error) {
+	return parseID[CombinationID](s, "cmb_", idBody)
+}
+
+// ParseBlockID checks s.
+func ParseBlockID(s string) (BlockID, error) { return parseID[BlockID](s, "blk_", idBody) }
+
+// ParseClosureID checks s.
+func ParseClosureID(s string) (ClosureID, error) { return parseID[ClosureID](s, "cls_", idBody) }
 
 // ParseReservationID checks s: its form, and that it names an entry that there could be, so
 // that a made-up id leads to no day outside the range of dates.

@@ -74,7 +74,9 @@ func checkedPolicy(p restaurantday.Policy) (restaurantday.Policy, error) {
 
 func equalPolicy(a, b restaurantday.Policy) bool {
 	return a.HoldMinutes == b.HoldMinutes && a.HorizonDays == b.HorizonDays && a.NoticeMinutes == b.NoticeMinutes &&
-		a.BufferMinutes == b.BufferMinutes && a.PacingCovers == b.PacingCovers && slices.Equal(a.Turns, b.Turns)
+		a.BufferMinutes == b.BufferMinutes && a.PacingCovers == b.PacingCovers &&
+		a.CancelMinutes == b.CancelMinutes && a.WaitlistOfferMinutes == b.WaitlistOfferMinutes && a.Assignment == b.Assignment &&
+		slices.Equal(a.Turns, b.Turns)
 }
 
 // checkedTable returns the table as it is kept, or why it cannot be.

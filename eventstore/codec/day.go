@@ -25,20 +25,24 @@ type intervalV1 struct {
 }
 
 type planTableV1 struct {
-	ID     domain.TableID   `json:"id"`
-	Number string           `json:"number"`
-	Min    domain.PartySize `json:"min"`
-	Max    domain.PartySize `json:"max"`
-	Area   string           `json:"area,omitempty"`
+	ID          domain.TableID   `json:"id"`
+	Number      string           `json:"number"`
+	Min         domain.PartySize `json:"min"`
+	Max         domain.PartySize `json:"max"`
+	Area        string           `json:"area,omitempty"`
+	OfflineOnly bool             `json:"offlineOnly,omitempty"`
 }
 
 type policyV1 struct {
-	HoldMinutes   int          `json:"holdMinutes"`
-	HorizonDays   int          `json:"horizonDays"`
-	NoticeMinutes int          `json:"noticeMinutes"`
-	BufferMinutes int          `json:"bufferMinutes"`
-	PacingCovers  int          `json:"pacingCovers,omitempty"`
-	Turns         []turnTimeV1 `json:"turns,omitempty"`
+	HoldMinutes          int                      `json:"holdMinutes"`
+	HorizonDays          int                      `json:"horizonDays"`
+	NoticeMinutes        int                      `json:"noticeMinutes"`
+	BufferMinutes        int                      `json:"bufferMinutes"`
+	PacingCovers         int                      `json:"pacingCovers,omitempty"`
+	Turns                []turnTimeV1             `json:"turns,omitempty"`
+	CancelMinutes        int                      `json:"cancelMinutes,omitempty"`
+	WaitlistOfferMinutes int                      `json:"waitlistOfferMinutes,omitempty"`
+	Assignment           restaurantday.Assignment `json:"assignment,omitempty"`
 }
 
 type turnTimeV1 struct {
@@ -46,29 +50,95 @@ type turnTimeV1 struct {
 	Minutes   int              `json:"minutes"`
 }
 
+func turnsToV1(turns []restaurantday.TurnTime) []turnTimeV1 {
+	return each(turns, func(t restaurantday.TurnTime) turnTimeV1 { return turnTimeV1(t) })
+}
+
+func turnsFromV1(turns []turnTimeV1) []restaurantday.TurnTime {
+	return each(turns, func(t turnTimeV1) restaurantday.TurnTime { return restaurantday.TurnTime(t) })
+}
+
 func policyToV1(p restaurantday.Policy) policyV1 {
 	return policyV1{
 		HoldMinutes: p.HoldMinutes, HorizonDays: p.HorizonDays, NoticeMinutes: p.NoticeMinutes,
-		BufferMinutes: p.BufferMinutes, PacingCovers: p.PacingCovers,
-		Turns: each(p.Turns, func(t restaurantday.TurnTime) turnTimeV1 { return turnTimeV1(t) }),
+		BufferMinutes: p.BufferMinutes, PacingCovers: p.PacingCovers, Turns: turnsToV1(p.Turns),
+		CancelMinutes: p.CancelMinutes, WaitlistOfferMinutes: p.WaitlistOfferMinutes, Assignment: p.Assignment,
 	}
 }
 
 func policyFromV1(p policyV1) restaurantday.Policy {
 	return restaurantday.Policy{
 		HoldMinutes: p.HoldMinutes, HorizonDays: p.HorizonDays, NoticeMinutes: p.NoticeMinutes,
-		BufferMinutes: p.BufferMinutes, PacingCovers: p.PacingCovers,
-		Turns: each(p.Turns, func(t turnTimeV1) restaurantday.TurnTime { return restaurantday.TurnTime(t) }),
+		BufferMinutes: p.BufferMinutes, PacingCovers: p.PacingCovers, Turns: turnsFromV1(p.Turns),
+		CancelMinutes: p.CancelMinutes, WaitlistOfferMinutes: p.WaitlistOfferMinutes, Assignment: p.Assignment,
 	}
 }
 
+type shiftPlanV1 struct {
+	Name         string       `json:"name,omitempty"`
+	Turns        []turnTimeV1 `json:"turns,omitempty"`
+	PacingCovers int          `json:"pacingCovers,omitempty"`
+}
+
+type combinationV1 struct {
+	ID     domain.CombinationID `json:"id"`
+	Tables []domain.TableID     `json:"tables,omitempty"`
+	Min    domain.PartySize     `json:"min"`
+	Max    domain.PartySize     `json:"max"`
+}
+
+type planBlockV1 struct {
+	ID     domain.BlockID   `json:"id"`
+	Tables []domain.TableID `json:"tables,omitempty"`
+	During intervalV1       `json:"during"`
+	Reason string           `json:"reason,omitempty"`
+}
+
 type planV1 struct {
-	Revision     uint64         `json:"revision"`
-	Zone         string         `json:"zone"`
-	Slots        []slotV1       `json:"slots,omitempty"`
-	Tables       []planTableV1  `json:"tables,omitempty"`
-	Policy       policyV1       `json:"policy"`
-	BookableFrom domain.Instant `json:"bookableFrom"`
+	Revision     uint64          `json:"revision"`
+	Zone         string          `json:"zone"`
+	Slots        []slotV1        `json:"slots,omitempty"`
+	Tables       []planTableV1   `json:"tables,omitempty"`
+	Policy       policyV1        `json:"policy"`
+	BookableFrom domain.Instant  `json:"bookableFrom"`
+	Shifts       []shiftPlanV1   `json:"shifts,omitempty"`
+	Combinations []combinationV1 `json:"combinations,omitempty"`
+	Blocks       []planBlockV1   `json:"blocks,omitempty"`
+	Closure      string          `json:"closure,omitempty"`
+}
+
+func planToV1(p restaurantday.Plan) planV1 {
+	return planV1{
+		Revision: p.Revision, Zone: p.Zone,
+		Slots:  each(p.Slots, func(s restaurantday.Slot) slotV1 { return slotV1(s) }),
+		Tables: each(p.Tables, func(t restaurantday.Table) planTableV1 { return planTableV1(t) }),
+		Policy: policyToV1(p.Policy), BookableFrom: p.BookableFrom,
+		Shifts: each(p.Shifts, func(s restaurantday.ShiftPlan) shiftPlanV1 {
+			return shiftPlanV1{Name: s.Name, Turns: turnsToV1(s.Turns), PacingCovers: s.PacingCovers}
+		}),
+		Combinations: each(p.Combinations, func(c restaurantday.Combination) combinationV1 { return combinationV1(c) }),
+		Blocks: each(p.Blocks, func(b restaurantday.Block) planBlockV1 {
+			return planBlockV1{ID: b.ID, Tables: b.Tables, During: intervalV1(b.During), Reason: b.Reason}
+		}),
+		Closure: p.Closure,
+	}
+}
+
+func planFromV1(p planV1) restaurantday.Plan {
+	return restaurantday.Plan{
+		Revision: p.Revision, Zone: p.Zone,
+		Slots:  each(p.Slots, func(s slotV1) restaurantday.Slot { return restaurantday.Slot(s) }),
+		Tables: each(p.Tables, func(t planTableV1) restaurantday.Table { return restaurantday.Table(t) }),
+		Policy: policyFromV1(p.Policy), BookableFrom: p.BookableFrom,
+		Shifts: each(p.Shifts, func(s shiftPlanV1) restaurantday.ShiftPlan {
+			return restaurantday.ShiftPlan{Name: s.Name, Turns: turnsFromV1(s.Turns), PacingCovers: s.PacingCovers}
+		}),
+		Combinations: each(p.Combinations, func(c combinationV1) restaurantday.Combination { return restaurantday.Combination(c) }),
+		Blocks: each(p.Blocks, func(b planBlockV1) restaurantday.Block {
+			return restaurantday.Block{ID: b.ID, Tables: b.Tables, During: domain.Interval(b.During), Reason: b.Reason}
+		}),
+		Closure: p.Closure,
+	}
 }
 
 type dayOpenedV1 struct {
@@ -79,20 +149,10 @@ type dayOpenedV1 struct {
 
 var dayOpened = open(TypeDayOpened,
 	func(e restaurantday.Opened) dayOpenedV1 {
-		return dayOpenedV1{Restaurant: e.Restaurant, Date: e.Date, Plan: planV1{
-			Revision: e.Plan.Revision, Zone: e.Plan.Zone,
-			Slots:  each(e.Plan.Slots, func(s restaurantday.Slot) slotV1 { return slotV1(s) }),
-			Tables: each(e.Plan.Tables, func(t restaurantday.Table) planTableV1 { return planTableV1(t) }),
-			Policy: policyToV1(e.Plan.Policy), BookableFrom: e.Plan.BookableFrom,
-		}}
+		return dayOpenedV1{Restaurant: e.Restaurant, Date: e.Date, Plan: planToV1(e.Plan)}
 	},
 	func(f dayOpenedV1, s domain.Stamp) restaurantday.Opened {
-		return restaurantday.Opened{Stamp: s, Restaurant: f.Restaurant, Date: f.Date, Plan: restaurantday.Plan{
-			Revision: f.Plan.Revision, Zone: f.Plan.Zone,
-			Slots:  each(f.Plan.Slots, func(s slotV1) restaurantday.Slot { return restaurantday.Slot(s) }),
-			Tables: each(f.Plan.Tables, func(t planTableV1) restaurantday.Table { return restaurantday.Table(t) }),
-			Policy: policyFromV1(f.Plan.Policy), BookableFrom: f.Plan.BookableFrom,
-		}}
+		return restaurantday.Opened{Stamp: s, Restaurant: f.Restaurant, Date: f.Date, Plan: planFromV1(f.Plan)}
 	})
 
 type heldV1 struct {

@@ -40,6 +40,9 @@ func goldens() []golden {
 		HoldMinutes: 10, HorizonDays: 60, NoticeMinutes: 30, BufferMinutes: 15, PacingCovers: 24,
 		Turns: []restaurantday.TurnTime{{UpToParty: 2, Minutes: 90}, {UpToParty: 500, Minutes: 120}},
 	}
+	offline := restaurantday.Table{ID: domain.NewTableID([16]byte{10}), Number: "13", Min: 1, Max: 4, OfflineOnly: true}
+	late := policy
+	late.CancelMinutes, late.WaitlistOfferMinutes, late.Assignment = 1440, 15, restaurantday.LateBinding
 	slot := restaurantday.Slot{Time: "19:00", StartsAt: at, Closes: at.AddMinutes(300), Shift: "Dinner"}
 	profile := restaurant.Profile{
 		Name: "Chez Œuf & Söhne", Cuisine: "French", Address: "1 Quay St", City: "Portland", State: "OR", Zip: "97201",
@@ -59,6 +62,22 @@ func goldens() []golden {
 		{"day.opened.v1", 1, testDay, restaurantday.Opened{Stamp: stamp, Restaurant: testRestaurant, Date: testDate, Plan: restaurantday.Plan{
 			Revision: 5, Zone: "America/Los_Angeles", Slots: []restaurantday.Slot{slot}, Tables: []restaurantday.Table{table},
 			Policy: policy, BookableFrom: at - 60*86_400_000,
+		}}},
+		{"day.opened.v1.whole", 1, testDay, restaurantday.Opened{Stamp: stamp, Restaurant: testRestaurant, Date: testDate, Plan: restaurantday.Plan{
+			Revision: 9, Zone: "America/Los_Angeles", Slots: []restaurantday.Slot{slot}, Tables: []restaurantday.Table{table, offline},
+			Policy: late, BookableFrom: at - 60*86_400_000,
+			Shifts: []restaurantday.ShiftPlan{{Name: "Dinner", Turns: []restaurantday.TurnTime{{UpToParty: 500, Minutes: 150}}, PacingCovers: 12}},
+			Combinations: []restaurantday.Combination{{
+				ID: domain.NewCombinationID([16]byte{11}), Tables: []domain.TableID{table.ID, offline.ID}, Min: 5, Max: 8,
+			}},
+			Blocks: []restaurantday.Block{{
+				ID: domain.NewBlockID([16]byte{12}), Tables: []domain.TableID{offline.ID},
+				During: domain.Interval{From: at, To: at.AddMinutes(90)}, Reason: "a wobbly leg",
+			}, {ID: domain.NewBlockID([16]byte{13}), During: domain.Interval{From: at.AddMinutes(180), To: at.AddMinutes(240)}}},
+		}}},
+		{"day.opened.v1.closed", 1, testDay, restaurantday.Opened{Stamp: stamp, Restaurant: testRestaurant, Date: testDate, Plan: restaurantday.Plan{
+			Revision: 9, Zone: "America/Los_Angeles", Tables: []restaurantday.Table{table}, Policy: policy,
+			BookableFrom: at - 60*86_400_000, Closure: "summer holidays",
 		}}},
 		{"reservation.held.v1", 1, testDay, held},
 		{"reservation.held.v1.personal", 1, testDay, told},
@@ -81,6 +100,8 @@ func goldens() []golden {
 		{"restaurant.table_changed.v1", 1, RestaurantStream(testRestaurant), restaurant.TableChanged{Stamp: stamp, Table: table}},
 		{"restaurant.table_removed.v1", 1, RestaurantStream(testRestaurant), restaurant.TableRemoved{Stamp: stamp, ID: table.ID}},
 		{"restaurant.policy_set.v1", 1, RestaurantStream(testRestaurant), restaurant.PolicySet{Stamp: stamp, Policy: policy}},
+		{"restaurant.table_added.v1.offline", 1, RestaurantStream(testRestaurant), restaurant.TableAdded{Stamp: stamp, Table: offline}},
+		{"restaurant.policy_set.v1.late", 1, RestaurantStream(testRestaurant), restaurant.PolicySet{Stamp: stamp, Policy: late}},
 		{"restaurant.published.v1", 1, RestaurantStream(testRestaurant), restaurant.Published{Stamp: stamp}},
 		{"user.registered.v1", 1, UserStream(testUser), user.Registered{
 			Stamp: stamp, ID: testUser, EmailHash: string(email)[len(EmailPrefix):], Email: "zoe@example.com", FirstName: "Zoë", LastName: "Quill",

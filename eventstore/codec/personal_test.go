@@ -23,17 +23,20 @@ import (
 var inClear = map[string][]string{
 	TypeDayOpened: {
 		"Restaurant", "Plan.Zone", "Plan.Slots[].Time", "Plan.Slots[].Shift",
-		"Plan.Tables[].ID", "Plan.Tables[].Number", "Plan.Tables[].Area",
+		"Plan.Tables[].ID", "Plan.Tables[].Number", "Plan.Tables[].Area", "Plan.Policy.Assignment", "Plan.Shifts[].Name",
+		"Plan.Combinations[].ID", "Plan.Combinations[].Tables[]", "Plan.Closure",
+		"Plan.Blocks[].ID", "Plan.Blocks[].Tables[]", "Plan.Blocks[].Reason", // where to write no guest's name, as the API says
 	},
 	TypeReservationHeld:          {"Diner", "Slot.Time", "Slot.Shift", "Tables[]", "Code", "Details.Occasion"},
 	TypeReservationCancelled:     {"Diner", "By"},
 	TypeDemandRefused:            {"Code", "Time"},
-	TypeRestaurantRegistered:     append([]string{"ID", "Owner"}, profileInClear...),
+	TypeRestaurantRegistered:     append([]string{"ID", "Owner", "Policy.Assignment"}, profileInClear...),
 	TypeRestaurantProfileChanged: profileInClear,
 	TypeRestaurantHoursSet:       {"Shifts[].Name"},
 	TypeRestaurantTableAdded:     {"Table.ID", "Table.Number", "Table.Area"},
 	TypeRestaurantTableChanged:   {"Table.ID", "Table.Number", "Table.Area"},
 	TypeRestaurantTableRemoved:   {"ID"},
+	TypeRestaurantPolicySet:      {"Policy.Assignment"},
 	TypeUserRegistered:           {"ID", "EmailHash", "Consents[]"},
 	TypeEmailClaimed:             {"User"},
 }
