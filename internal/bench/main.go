@@ -35,14 +35,26 @@ type settings struct {
 	only     []string // parts
 	systems  []string
 	profile  string
+	store    storeSettings
 }
 
-var allParts = []string{"hot", "many", "availability"}
+// The parts. That of the store is measured in this process, beside the disk and Pebble;
+// the others over HTTP, beside the baseline.
+const storePart = "store"
+
+var allParts = []string{"hot", "many", "availability", storePart}
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == baselineArg {
 		if err := serveBaseline(); err != nil {
 			fmt.Fprintln(os.Stderr, "baseline:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == ledgerArg {
+		if err := ledgerMain(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "ledger:", err)
 			os.Exit(1)
 		}
 		return
@@ -68,6 +80,10 @@ func parse(args []string, errs io.Writer) (c settings, err error) {
 	only := f.String("only", strings.Join(allParts, ","), "which parts")
 	systems := f.String("systems", "daybook,baseline", "which systems; the ratios need both")
 	f.StringVar(&c.profile, "profile", "", "write a CPU profile of Daybook's process during its cells to this file")
+	writers := f.String("writers", "1,16,256", "the store: how many writers, one set of cells each")
+	f.IntVar(&c.store.rounds, "rounds", 5, "the store: rounds of each cell, which share its duration")
+	f.IntVar(&c.store.events, "events", 1_000_000, "the store: size of the ledger that is opened and read")
+	f.StringVar(&c.store.dir, "dir", "", "the store: a folder on the disk that is measured; by default that of temporary files")
 	if err := f.Parse(args); err != nil {
 		return c, err
 	}
@@ -82,12 +98,17 @@ func parse(args []string, errs io.Writer) (c settings, err error) {
 			return c, fmt.Errorf("-systems %q: want daybook, baseline or both", s)
 		}
 	}
-	for _, text := range strings.Split(*clients, ",") {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > 1000 {
-			return c, fmt.Errorf("-clients %q: want numbers from 1 to 1000", text)
-		}
-		c.clients = append(c.clients, n)
+	if c.clients, err = counts("-clients", *clients); err != nil {
+		return c, err
+	}
+	if c.store.writers, err = counts("-writers", *writers); err != nil {
+		return c, err
+	}
+	if c.store.rounds < 1 || c.store.rounds > 100 {
+		return c, errors.New("-rounds: want 1 to 100")
+	}
+	if c.store.events < 1000 {
+		return c, errors.New("-events: want at least 1000")
 	}
 	if c.duration < 100*time.Millisecond || c.warmup < 0 {
 		return c, errors.New("-duration: want at least 100ms")
@@ -98,10 +119,31 @@ func parse(args []string, errs io.Writer) (c settings, err error) {
 	return c, nil
 }
 
+// counts reads numbers that are separated by commas.
+func counts(flag, text string) (all []int, err error) {
+	for _, one := range strings.Split(text, ",") {
+		n, err := strconv.Atoi(one)
+		if err != nil || n < 1 || n > 1000 {
+			return nil, fmt.Errorf("%s %q: want numbers from 1 to 1000", flag, text)
+		}
+		all = append(all, n)
+	}
+	return all, nil
+}
+
 func run(ctx context.Context, args []string, out, errs io.Writer) (err error) {
 	c, err := parse(args, errs)
 	if err != nil {
 		return err
+	}
+	if slices.Contains(c.only, storePart) {
+		if err := runStore(ctx, c, machine(), out, errs); err != nil {
+			return fmt.Errorf("the store: %w", err)
+		}
+		if len(c.only) == 1 {
+			return nil
+		}
+		fmt.Fprintln(out)
 	}
 	var systems []*system
 	defer func() {

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// TestMain lets the test binary be the baseline's process, as the program itself is.
+// TestMain lets the test binary be the processes that the program runs of itself.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == baselineArg {
+	if len(os.Args) > 1 && (os.Args[1] == baselineArg || os.Args[1] == ledgerArg) {
 		main()
 		return
 	}
@@ -21,16 +21,18 @@ func TestMain(m *testing.M) {
 }
 
 func TestFlags(t *testing.T) {
-	got, err := parse([]string{"-duration", "2s", "-clients", "1,8", "-only", "hot,many", "-systems", "daybook", "-profile", "cpu"}, io.Discard)
+	got, err := parse([]string{"-duration", "2s", "-clients", "1,8", "-only", "hot,many,store", "-systems", "daybook", "-profile", "cpu",
+		"-writers", "2", "-rounds", "3", "-events", "4000", "-dir", "disk"}, io.Discard)
 	want := settings{
-		duration: 2 * time.Second, warmup: time.Second, clients: []int{1, 8}, only: []string{"hot", "many"},
-		systems: []string{"daybook"}, profile: "cpu",
+		duration: 2 * time.Second, warmup: time.Second, clients: []int{1, 8}, only: []string{"hot", "many", "store"},
+		systems: []string{"daybook"}, profile: "cpu", store: storeSettings{dir: "disk", writers: []int{2}, rounds: 3, events: 4000},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
 	}
 	for _, bad := range [][]string{
 		{"-clients", "0"}, {"-clients", "x"}, {"-only", "cold"}, {"-systems", "other"}, {"-duration", "1ms"}, {"-warmup", "-1s"}, {"more"}, {"-nope"},
+		{"-writers", "0"}, {"-rounds", "0"}, {"-events", "999"},
 	} {
 		if _, err := parse(bad, io.Discard); err == nil {
 			t.Errorf("%q was taken", bad)
