@@ -48,6 +48,19 @@ func ledger(t testing.TB) *embedded.Store {
 	return s
 }
 
+func memory() vfs.FS { return vfs.NewMem() }
+
+// onDisk opens an empty ledger that syncs to a disk.
+func onDisk(t testing.TB) *embedded.Store {
+	t.Helper()
+	s, err := embedded.Open(t.TempDir(), embedded.Options{Logger: quiet()})
+	if err != nil {
+		t.Fatalf("open a ledger: %v", err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
 // remote is an empty ledger behind the protocol, and the client of it.
 func remote(t testing.TB) *esdb.Store {
 	t.Helper()

@@ -1,6 +1,8 @@
 package transfer_test
 
 import (
+	"context"
+	"iter"
 	"testing"
 
 	"daybook/eventstore"
@@ -73,4 +75,43 @@ func TestCopyOfAnEmptyStore(t *testing.T) {
 	if want := (transfer.Report{Verified: verified}); report != want {
 		t.Errorf("report %+v, want %+v", report, want)
 	}
+}
+
+// engineRecords adds what an engine keeps of streams to a ledger's records.
+type engineRecords struct{ eventstore.Store }
+
+func (e engineRecords) ReadAll(ctx context.Context, after eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Record, error] {
+	return func(yield func(eventstore.Record, error) bool) {
+		for r, err := range e.Store.ReadAll(ctx, after, filter) {
+			if !yield(r, err) {
+				return
+			}
+		}
+		if after != eventstore.Start {
+			return
+		}
+		for _, r := range []eventstore.Record{
+			{Stream: "$$day-1", Event: eventstore.Event{Type: "$metadata"}},                              // counted
+			{Stream: "day-1", Event: eventstore.Event{Type: "$streamDeleted"}},                           // counted
+			{Stream: "$$$settings", Event: eventstore.Event{Type: "$metadata"}},                          // the engine's
+			{Stream: "$stats-127.0.0.1:2113", Event: eventstore.Event{Type: "$statsCollected"}},          // the engine's
+			{Stream: "$$$projections-$all", Event: eventstore.Event{Type: "$metadata", Binary: true}},    // the engine's
+			{Stream: "$ce-day", Event: eventstore.Event{Type: eventstore.LinkType, Data: []byte("0@d")}}, // the engine's
+		} {
+			r.Position = 1 << 40
+			if filter.Passes(r.Stream, r.Type) && !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+func TestEngineRecordsAreLeftOut(t *testing.T) {
+	from, to := ledger(t), ledger(t)
+	book(t, from, 30, 5)
+	report := mustCopy(t, engineRecords{from}, to, transfer.Options{})
+	if report.Omitted != 2 || report.Copied != 30 || report.Left != 0 {
+		t.Errorf("%+v, want 30 copied and 2 omitted", report)
+	}
+	sameLedgers(t, from, to)
 }
