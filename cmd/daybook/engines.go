@@ -179,6 +179,9 @@ func (e *engines) close() (err error) {
 // dataLock keeps a data folder to one process.
 type dataLock struct{ f *os.File }
 
+// errDataInUse says that another process has a data folder.
+var errDataInUse = errors.New("is in use")
+
 // lockData takes the folder, and makes it if there is none.
 func lockData(dir string) (*dataLock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -195,8 +198,8 @@ func lockData(dir string) (*dataLock, error) {
 		}
 		holder := make([]byte, 20)
 		n, _ := f.ReadAt(holder, 0)
-		return nil, fmt.Errorf("the data folder %s is in use by process %s: stop it, or give --data another folder",
-			dir, strings.TrimSpace(string(holder[:n])))
+		return nil, fmt.Errorf("the data folder %s %w by process %s: stop it, or give --data another folder",
+			dir, errDataInUse, strings.TrimSpace(string(holder[:n])))
 	}
 	_ = f.Truncate(0) // who holds it is only told, never relied on
 	_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)

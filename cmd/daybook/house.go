@@ -63,6 +63,9 @@ type house struct {
 
 // openHouse opens the engines and wires the rooms; nothing runs yet.
 func openHouse(ctx context.Context, cfg houseConfig) (h *house, err error) {
+	if cfg.Ledger != nil && cfg.EventstoreURL != "" {
+		return nil, fmt.Errorf("%s serves the embedded ledger; this one is elsewhere already", cfg.Ledger.flag)
+	}
 	if cfg.clock == nil {
 		cfg.clock = time.Now
 	}
@@ -195,9 +198,6 @@ func (h *house) start(ctx context.Context) error {
 func (h *house) serveLedger(ctx context.Context) (err error) {
 	if h.cfg.Ledger == nil {
 		return nil
-	}
-	if h.engines.embedded == nil {
-		return fmt.Errorf("%s serves the embedded ledger; this one is elsewhere already", h.cfg.Ledger.flag)
 	}
 	if h.ledger, err = listenStore(ctx, h.engines.store, *h.cfg.Ledger); err != nil {
 		return err
