@@ -17,6 +17,7 @@ const (
 	CodePartyTooLarge   Code = "party_too_large"
 	CodeNoTable         Code = "no_table"
 	CodePacingFull      Code = "pacing_full"
+	CodeBlocked         Code = "blocked"
 	CodeHoldExpired     Code = "hold_expired"
 	CodeCancelled       Code = "already_cancelled"
 	CodeStarted         Code = "already_started"

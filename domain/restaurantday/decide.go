@@ -128,19 +128,20 @@ func (s State) hold(c Hold) ([]Event, error) {
 		events = append(events, e)
 		s = evolve(s, e)
 	}
-	slot, no := s.slot(c)
+	request := Request{Party: c.Party, Wish: c.Wish, Staff: c.Actor.Kind != domain.ActorDiner, Now: t}
+	slot, no := s.findSlot(c.Time, c.StartsAt)
 	if no != nil {
-		return nil, s.withAlternatives(no, c, t)
+		return nil, s.withAlternatives(no, request, c.Time, c.StartsAt)
 	}
-	table, no := s.judge(slot, c.Party, c.Wish, t)
+	request.Slot = slot
+	seating, no := s.judge(request)
 	if no != nil {
-		return nil, s.withAlternatives(no, c, t)
+		return nil, s.withAlternatives(no, request, c.Time, c.StartsAt)
 	}
-	turn, occupied := s.Plan.turn(slot, c.Party)
 	number := uint32(s.book.len() + 1)
 	events = append(events, Held{
 		Stamp: domain.Stamp{At: t}, Number: number, Diner: c.Diner, Party: c.Party,
-		Slot: slot, Turn: turn, Occupied: occupied, Tables: []domain.TableID{s.Plan.Tables[table].ID},
+		Slot: slot, Turn: seating.Turn, Occupied: seating.Occupied, Tables: s.Plan.tableIDs(seating.Tables),
 		ExpiresAt: t.AddMinutes(s.Plan.Policy.HoldMinutes), Code: c.Code, Details: c.Details,
 	})
 	if c.Confirm {

@@ -91,15 +91,14 @@ func evolve(s State, e Event) State {
 		r := &Reservation{
 			Number: e.Number, Diner: e.Diner, Party: e.Party, Slot: e.Slot, Turn: e.Turn, Occupied: e.Occupied,
 			Tables: e.Tables, Status: StatusPending, ExpiresAt: e.ExpiresAt, Code: e.Code, Details: e.Details,
-			HeldAt: e.At, ChangedAt: e.At, table: s.tableIndex(e.Tables),
+			HeldAt: e.At, ChangedAt: e.At,
 		}
 		s.book = s.book.put(r)
 		s.pending = withPending(s.pending, pending{e.Number, e.ExpiresAt})
-		if r.table >= 0 {
-			s.Occupancy = s.place(Booking{
-				Number: r.Number, Table: r.table, From: r.Occupied.From, To: r.Occupied.To, Expires: r.ExpiresAt, Party: r.Party,
-			})
-		}
+		s.Occupancy = s.place(Booking{
+			Number: r.Number, Tables: s.Plan.tableIndexes(r.Tables), From: r.Occupied.From, To: r.Occupied.To,
+			Expires: r.ExpiresAt, Slot: r.Slot.StartsAt, Party: r.Party,
+		})
 	case Confirmed:
 		r, ok := s.changed(e.Number, e.At, StatusConfirmed)
 		if !ok {
@@ -108,9 +107,7 @@ func evolve(s State, e Event) State {
 		r.ExpiresAt = 0
 		s.book = s.book.put(r)
 		s.pending = withoutPending(s.pending, r.Number)
-		if r.table >= 0 {
-			s.Occupancy = s.firm(r.table, r.Number)
-		}
+		s.Occupancy = s.firm(r.Number)
 	case Cancelled:
 		s = s.ended(e.Number, e.At, StatusCancelled)
 	case Expired:
@@ -138,21 +135,8 @@ func (s State) ended(number uint32, at domain.Instant, status Status) State {
 	}
 	s.book = s.book.put(r)
 	s.pending = withoutPending(s.pending, number)
-	if r.table >= 0 {
-		s.Occupancy = s.release(r.table, number)
-	}
+	s.Occupancy = s.release(number)
 	return s
-}
-
-func (s State) tableIndex(ids []domain.TableID) int {
-	if s.Plan != nil && len(ids) > 0 {
-		for i := range s.Plan.Tables {
-			if s.Plan.Tables[i].ID == ids[0] {
-				return i
-			}
-		}
-	}
-	return -1
 }
 
 func withPending(list []pending, p pending) []pending {

@@ -2,133 +2,331 @@ package restaurantday
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"sort"
 
 	"daybook/domain"
 )
 
-// Occupancy is which tables are promised when: the part of a day that decides what is
-// free. It is a value; placing and releasing return a new one and leave the old as it was.
-// The availability view keeps it and asks the same functions that decide a hold.
+// Occupancy is which tables are promised when, and who waits for one: the part of a day
+// that decides what is free. It is a value; whatever changes it returns a new one and
+// leaves the old as it was. The availability view keeps it and asks the same functions that
+// decide a hold.
 type Occupancy struct {
-	Plan   *Plan
-	tables [][]use // by index in Plan.Tables, each by From, none overlapping
+	Plan    *Plan
+	floor   *floor       // what the plan makes of its tables; shared, never written to
+	tables  [][]*Booking // by index in Plan.Tables, each by From, none overlapping
+	loose   []*Booking   // those without a table of this plan, by Number
+	waiting []Waiting    // in their order
 }
 
-// Booking is one promise of a table, as the availability view keeps it.
+// Booking is one promise of one or more tables to a party. One that can be reached from an
+// Occupancy is never written to.
 type Booking struct {
-	Number  uint32 // in the day's book
-	Table   int    // index in Plan.Tables
-	From    domain.Instant
+	Number  uint32         // in the day's book
+	Tables  []int          // indexes in Plan.Tables, rising; none where a new plan has taken them away
+	From    domain.Instant // of the stretch in which no other party can have the tables
 	To      domain.Instant // buffer included
 	Expires domain.Instant // 0 when the promise is firm
+	Slot    domain.Instant // the start it is counted under for pacing
 	Party   domain.PartySize
-	Extra   bool // a further table of the same party: its covers count elsewhere
+	Wish    Wish // what a re-assignment must keep to
+	Bound   bool // seated or pinned: never re-assigned
+	Online  bool // never re-assigned to a table that is offline only
 }
 
-type use = Booking
+// occupied is the stretch for which b has its tables.
+func (b *Booking) occupied() domain.Interval { return domain.Interval{From: b.From, To: b.To} }
 
-// NewOccupancy rebuilds what Bookings told. Bookings of unknown tables are left out.
+// lapsed reports whether the promise no longer binds at t.
+func (b *Booking) lapsed(t domain.Instant) bool { return b.Expires != 0 && b.Expires <= t }
+
+// NewOccupancy rebuilds what Bookings told. Tables that the plan does not have are left out.
 func NewOccupancy(plan *Plan, bookings []Booking) Occupancy {
-	o := Occupancy{Plan: plan, tables: make([][]use, len(plan.Tables))}
-	known := func(b Booking) bool { return b.Table >= 0 && b.Table < len(o.tables) }
+	o := Occupancy{Plan: plan, floor: floorOf(plan), tables: make([][]*Booking, len(plan.Tables))}
+	// The lists of all tables lie in one piece of memory, each within its own part.
 	counts := make([]int, len(o.tables))
-	for _, b := range bookings {
-		if known(b) {
-			counts[b.Table]++
+	total := 0
+	all := make([]Booking, len(bookings))
+	for i, b := range bookings {
+		all[i] = b
+		all[i].Tables = o.known(b.Tables)
+		for _, table := range all[i].Tables {
+			counts[table]++
+			total++
 		}
 	}
-	// All tables' uses lie in one piece of memory, each within its own part.
-	room := make([]use, 0, len(bookings))
+	room := make([]*Booking, 0, total)
 	for i, n := range counts {
 		o.tables[i] = room[len(room) : len(room) : len(room)+n]
 		room = room[:len(room)+n]
 	}
-	for _, b := range bookings {
-		if known(b) {
-			o.tables[b.Table] = append(o.tables[b.Table], b)
+	for i := range all {
+		b := &all[i]
+		for _, table := range b.Tables {
+			o.tables[table] = append(o.tables[table], b)
+		}
+		if len(b.Tables) == 0 {
+			o.loose = append(o.loose, b)
 		}
 	}
 	for _, uses := range o.tables {
-		slices.SortFunc(uses, func(a, b use) int { return cmp.Compare(a.From, b.From) })
+		slices.SortFunc(uses, byFrom)
 	}
+	slices.SortFunc(o.loose, byNumber)
 	return o
 }
 
-// Bookings lists all promises, by table and time.
+func byFrom(a, b *Booking) int {
+	return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.Number, b.Number))
+}
+
+func byNumber(a, b *Booking) int { return cmp.Compare(a.Number, b.Number) }
+
+// known returns tables as a Booking has them: rising, no two alike, all of the plan. What
+// is so already is returned as it is.
+func (o Occupancy) known(tables []int) []int {
+	for i, t := range tables {
+		if t < 0 || t >= len(o.tables) || (i > 0 && t <= tables[i-1]) {
+			sorted := slices.DeleteFunc(slices.Clone(tables), func(t int) bool { return t < 0 || t >= len(o.tables) })
+			slices.Sort(sorted)
+			return slices.Compact(sorted)
+		}
+	}
+	return tables
+}
+
+// Bookings lists all promises, by first table and time; those without a table come last.
 func (o Occupancy) Bookings() []Booking {
-	n := 0
+	n := len(o.loose)
 	for _, uses := range o.tables {
 		n += len(uses)
 	}
-	all := make([]Booking, 0, n)
-	for _, uses := range o.tables {
-		all = append(all, uses...)
+	list := make([]Booking, 0, n)
+	for b := range o.all {
+		list = append(list, *b)
 	}
-	return all
+	return list
 }
 
-// SlotState is what one slot offers a party.
-type SlotState struct {
-	Slot
-	EndsAt     domain.Instant // of the turn, buffer not counted
-	TablesLeft int            // free tables that seat the party
-	Refusal    domain.Code    // why it cannot be booked; empty when it can
+// all goes through the bookings, each once, in the order of Bookings.
+func (o Occupancy) all(yield func(*Booking) bool) {
+	for i, uses := range o.tables {
+		for _, b := range uses {
+			if b.Tables[0] == i && !yield(b) {
+				return
+			}
+		}
+	}
+	for _, b := range o.loose {
+		if !yield(b) {
+			return
+		}
+	}
 }
 
-// Slots tells for each slot what a hold for party at instant now would meet. A day decides
-// by its own clock: where State.Clock, kept beside the occupancy, is later than the
-// reader's time, that is the instant to ask for.
-func (o Occupancy) Slots(party domain.PartySize, now domain.Instant) []SlotState {
-	if o.Plan == nil {
+// booking finds the promise to entry number.
+func (o Occupancy) booking(number uint32) (*Booking, bool) {
+	for b := range o.all {
+		if b.Number == number {
+			return b, true
+		}
+	}
+	return nil, false
+}
+
+// place returns the occupancy with b added.
+func (o Occupancy) place(b Booking) Occupancy {
+	b.Tables = o.known(b.Tables)
+	o = o.fresh()
+	o.insert(&b)
+	return o
+}
+
+// release returns the occupancy without entry number.
+func (o Occupancy) release(number uint32) Occupancy {
+	b, ok := o.booking(number)
+	if !ok {
+		return o
+	}
+	o = o.fresh()
+	o.remove(b)
+	return o
+}
+
+// edit returns the occupancy with entry number as change leaves a copy of it.
+func (o Occupancy) edit(number uint32, change func(*Booking)) Occupancy {
+	b, ok := o.booking(number)
+	if !ok {
+		return o
+	}
+	next := *b
+	change(&next)
+	next.Tables = o.known(next.Tables)
+	o = o.fresh()
+	o.remove(b)
+	o.insert(&next)
+	return o
+}
+
+// firm returns the occupancy with entry number no longer able to lapse.
+func (o Occupancy) firm(number uint32) Occupancy {
+	return o.edit(number, func(b *Booking) { b.Expires = 0 })
+}
+
+// bind returns the occupancy with entry number's tables its own, or no longer.
+func (o Occupancy) bind(number uint32, bound bool) Occupancy {
+	return o.edit(number, func(b *Booking) { b.Bound = bound })
+}
+
+// rebind returns the occupancy with entry number on tables.
+func (o Occupancy) rebind(number uint32, tables []int) Occupancy {
+	return o.edit(number, func(b *Booking) { b.Tables = tables })
+}
+
+// retime returns the occupancy with entry number keeping its tables for another stretch.
+func (o Occupancy) retime(number uint32, occupied domain.Interval) Occupancy {
+	return o.edit(number, func(b *Booking) { b.From, b.To = occupied.From, occupied.To })
+}
+
+// replan returns the occupancy under another plan. Who had a table that the new plan lacks
+// keeps its others.
+func (o Occupancy) replan(plan *Plan) Occupancy {
+	bookings := o.Bookings()
+	for i := range bookings {
+		bookings[i].Tables = plan.tableIndexes(o.Plan.tableIDs(bookings[i].Tables))
+	}
+	return NewOccupancy(plan, bookings).WithWaiting(o.waiting)
+}
+
+// tableIndexes are the places of tables in the plan, rising; those it lacks are left out.
+func (p *Plan) tableIndexes(ids []domain.TableID) (tables []int) {
+	if p == nil {
 		return nil
 	}
-	states := make([]SlotState, len(o.Plan.Slots))
-	for i, slot := range o.Plan.Slots {
-		turn, occupied := o.Plan.turn(slot, party)
-		states[i] = SlotState{Slot: slot, EndsAt: turn.To}
-		if states[i].Refusal = o.bars(slot, party, now); states[i].Refusal != "" {
-			continue
-		}
-		states[i].TablesLeft = o.count(party, occupied, now)
-		if states[i].TablesLeft == 0 {
-			states[i].Refusal = domain.CodeNoTable
+	for i := range p.Tables {
+		if slices.Contains(ids, p.Tables[i].ID) {
+			tables = append(tables, i)
 		}
 	}
-	return states
+	return tables
 }
 
-// HoldsUntil is the first instant after now at which Slots may answer differently though
-// nothing was appended: a hold lapses, a slot's notice begins, booking opens. Zero means never.
-func (o Occupancy) HoldsUntil(now domain.Instant) domain.Instant {
-	if o.Plan == nil {
-		return 0
+// tableIDs names the tables at these places.
+func (p *Plan) tableIDs(tables []int) []domain.TableID {
+	ids := make([]domain.TableID, len(tables))
+	for i, t := range tables {
+		ids[i] = p.Tables[t].ID
 	}
-	var first domain.Instant
-	consider := func(at domain.Instant) {
-		if at > now && (first == 0 || at < first) {
-			first = at
+	return ids
+}
+
+// fresh returns the occupancy with an outer list of its own, for insert and remove.
+func (o Occupancy) fresh() Occupancy {
+	o.tables = slices.Clone(o.tables)
+	return o
+}
+
+// insert adds b to lists of its own; o must be fresh.
+func (o *Occupancy) insert(b *Booking) {
+	if len(b.Tables) == 0 {
+		o.loose = inserted(o.loose, b, byNumber)
+	}
+	for _, t := range b.Tables {
+		o.tables[t] = inserted(o.tables[t], b, byFrom)
+	}
+}
+
+// remove takes b from lists of its own; o must be fresh.
+func (o *Occupancy) remove(b *Booking) {
+	if len(b.Tables) == 0 {
+		o.loose = removed(o.loose, b)
+	}
+	for _, t := range b.Tables {
+		o.tables[t] = removed(o.tables[t], b)
+	}
+}
+
+func inserted(list []*Booking, b *Booking, order func(a, b *Booking) int) []*Booking {
+	i, _ := slices.BinarySearchFunc(list, b, order)
+	next := make([]*Booking, 0, len(list)+1)
+	return append(append(append(next, list[:i]...), b), list[i:]...)
+}
+
+func removed(list []*Booking, b *Booking) []*Booking {
+	next := make([]*Booking, 0, len(list))
+	for _, other := range list {
+		if other != b {
+			next = append(next, other)
 		}
 	}
-	consider(o.Plan.BookableFrom)
-	for _, s := range o.Plan.Slots {
-		// One past the last instant at which the slot can still be had.
-		consider(s.StartsAt.AddMinutes(-o.Plan.Policy.NoticeMinutes) + 1)
-		consider(s.StartsAt + 1)
+	return next
+}
+
+// gap returns whether table is free for want, and how many milliseconds would stay idle
+// around it: the tighter the fit, the more room is left for the next party. Holds count
+// until they are taken out: see settled.
+func (o Occupancy) gap(table int, want domain.Interval) (idle domain.Instant, free bool) {
+	if o.isBlocked(table, want) {
+		return 0, false
 	}
-	consider(o.NextExpiry(now))
-	return first
+	before, after := want.From, want.To // nothing near: no idle time counted on that side
+	for _, b := range o.tables[table] {
+		if b.From >= want.To {
+			after = b.From
+			break
+		}
+		if b.To > want.From {
+			return 0, false
+		}
+		before = b.To
+	}
+	return (want.From - before) + (after - want.To), true
+}
+
+// free reports whether all of tables are free for want.
+func (o Occupancy) free(tables []int, want domain.Interval) bool {
+	for _, t := range tables {
+		if _, free := o.gap(t, want); !free {
+			return false
+		}
+	}
+	return true
+}
+
+// covers is how many covers start in the slot that at falls into.
+func (o Occupancy) covers(at domain.Instant) (n int) {
+	during := o.pace(at)
+	for b := range o.all {
+		if during.From <= b.Slot && b.Slot < during.To {
+			n += int(b.Party)
+		}
+	}
+	return n
+}
+
+// pace is the stretch whose starts count together with one at an instant: from the slot it
+// falls into to the next. A party that walks in between two slots counts under the first.
+func (o Occupancy) pace(at domain.Instant) domain.Interval {
+	slots := o.Plan.Slots
+	i := sort.Search(len(slots), func(i int) bool { return slots[i].StartsAt > at })
+	during := domain.Interval{To: math.MaxInt64}
+	if i > 0 {
+		during.From = slots[i-1].StartsAt
+	}
+	if i < len(slots) {
+		during.To = slots[i].StartsAt
+	}
+	return during
 }
 
 // NextExpiry is the first instant after now at which a hold lapses; zero means none.
 func (o Occupancy) NextExpiry(now domain.Instant) domain.Instant {
 	var first domain.Instant
-	for _, uses := range o.tables {
-		for _, u := range uses {
-			if u.Expires > now && (first == 0 || u.Expires < first) {
-				first = u.Expires
-			}
+	for b := range o.all {
+		if b.Expires > now && (first == 0 || b.Expires < first) {
+			first = b.Expires
 		}
 	}
 	return first
@@ -138,122 +336,4 @@ func (o Occupancy) NextExpiry(now domain.Instant) domain.Instant {
 func (o Occupancy) HoldLapsedBetween(after, until domain.Instant) bool {
 	next := o.NextExpiry(after)
 	return next != 0 && next <= until
-}
-
-// lapsed reports whether a promise no longer binds at t.
-func lapsed(u use, t domain.Instant) bool { return u.Expires != 0 && u.Expires <= t }
-
-// gap returns whether table is free for want at t, and how many milliseconds would stay
-// idle around it: the tighter the fit, the more room is left for the next party.
-func (o Occupancy) gap(table int, want domain.Interval, t domain.Instant) (idle domain.Instant, free bool) {
-	uses := o.tables[table]
-	i := sort.Search(len(uses), func(i int) bool { return uses[i].To > want.From })
-	before, after := want.From, want.From // nothing near: no idle time counted on that side
-	if i > 0 {
-		before = uses[i-1].To
-	}
-	for ; i < len(uses) && uses[i].From < want.To; i++ {
-		if !lapsed(uses[i], t) {
-			return 0, false
-		}
-	}
-	if i < len(uses) {
-		after = want.From + (uses[i].From - want.To)
-	}
-	return (want.From - before) + (after - want.From), true
-}
-
-// Wish narrows the tables a party wants.
-type Wish struct {
-	Table domain.TableID
-	Area  string
-}
-
-func (w Wish) admits(t Table) bool {
-	return (w.Table == "" || w.Table == t.ID) && (w.Area == "" || w.Area == t.Area)
-}
-
-// bestFit picks the free table that wastes least: the smallest that seats the party, then
-// the one with the least idle time around the turn, then the first on the floor.
-func (o Occupancy) bestFit(party domain.PartySize, wish Wish, want domain.Interval, t domain.Instant) (table int, ok bool) {
-	best := -1
-	var bestIdle domain.Instant
-	for i := range o.Plan.Tables {
-		tab := &o.Plan.Tables[i]
-		if best >= 0 && tab.Max > o.Plan.Tables[best].Max {
-			break // tables stand by capacity: nothing smaller follows
-		}
-		if party < tab.Min || party > tab.Max || !wish.admits(*tab) {
-			continue
-		}
-		if idle, free := o.gap(i, want, t); free && (best < 0 || idle < bestIdle) {
-			best, bestIdle = i, idle
-		}
-	}
-	return best, best >= 0
-}
-
-func (o Occupancy) count(party domain.PartySize, want domain.Interval, t domain.Instant) (n int) {
-	for i, tab := range o.Plan.Tables {
-		if party < tab.Min || party > tab.Max {
-			continue
-		}
-		if _, free := o.gap(i, want, t); free {
-			n++
-		}
-	}
-	return n
-}
-
-// covers is how many covers start in slot at t.
-func (o Occupancy) covers(slot Slot, t domain.Instant) (n int) {
-	for _, uses := range o.tables {
-		i := sort.Search(len(uses), func(i int) bool { return uses[i].From >= slot.StartsAt })
-		if i < len(uses) && uses[i].From == slot.StartsAt && !uses[i].Extra && !lapsed(uses[i], t) {
-			n += int(uses[i].Party)
-		}
-	}
-	return n
-}
-
-// place returns the occupancy with b added.
-func (o Occupancy) place(b Booking) Occupancy {
-	uses := o.tables[b.Table]
-	i := sort.Search(len(uses), func(i int) bool { return uses[i].From >= b.From })
-	next := make([]use, 0, len(uses)+1)
-	next = append(append(append(next, uses[:i]...), b), uses[i:]...)
-	return o.with(b.Table, next)
-}
-
-// release returns the occupancy without entry number on table.
-func (o Occupancy) release(table int, number uint32) Occupancy {
-	return o.change(table, number, func(next []use, _ use) []use { return next })
-}
-
-// firm returns the occupancy with entry number on table no longer able to lapse.
-func (o Occupancy) firm(table int, number uint32) Occupancy {
-	return o.change(table, number, func(next []use, u use) []use {
-		u.Expires = 0
-		return append(next, u)
-	})
-}
-
-func (o Occupancy) change(table int, number uint32, apply func([]use, use) []use) Occupancy {
-	uses := o.tables[table]
-	next := make([]use, 0, len(uses))
-	for _, u := range uses {
-		if u.Number == number {
-			next = apply(next, u)
-		} else {
-			next = append(next, u)
-		}
-	}
-	return o.with(table, next)
-}
-
-func (o Occupancy) with(table int, uses []use) Occupancy {
-	tables := make([][]use, len(o.tables))
-	copy(tables, o.tables)
-	tables[table] = uses
-	return Occupancy{Plan: o.Plan, tables: tables}
 }

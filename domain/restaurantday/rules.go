@@ -7,25 +7,26 @@ import (
 	"daybook/domain"
 )
 
-// slot finds the slot a hold names.
-func (s State) slot(c Hold) (Slot, *domain.Rejection) {
+// findSlot finds the slot that starts at an instant or, where that is zero, whose clock
+// time is hhmm.
+func (s State) findSlot(hhmm string, at domain.Instant) (Slot, *domain.Rejection) {
 	if len(s.Plan.Slots) == 0 {
-		return Slot{}, domain.Reject(domain.CodeClosed, "the restaurant is closed on "+s.Date.String())
+		return Slot{}, s.closed()
 	}
-	near := c.StartsAt
+	near := at
 	if near != 0 {
 		if slot, ok := s.Plan.slotAt(near); ok {
 			return slot, nil
 		}
 	} else {
-		switch found := s.Plan.slotsAt(c.Time); len(found) {
+		switch found := s.Plan.slotsAt(hhmm); len(found) {
 		case 1:
 			return found[0], nil
 		case 2:
 			return Slot{}, domain.Reject(domain.CodeAmbiguousTime, fmt.Sprintf(
-				"clocks show %s twice on %s: send startsAt, %s or %s", c.Time, s.Date, found[0].StartsAt, found[1].StartsAt))
+				"clocks show %s twice on %s: send startsAt, %s or %s", hhmm, s.Date, found[0].StartsAt, found[1].StartsAt))
 		}
-		near = s.Plan.instantNear(c.Time)
+		near = s.Plan.instantNear(hhmm)
 	}
 	if s.Plan.betweenSlots(near) {
 		return Slot{}, domain.Reject(domain.CodeOffSlot, "parties are seated at set times; the near ones are the alternatives")
@@ -34,94 +35,62 @@ func (s State) slot(c Hold) (Slot, *domain.Rejection) {
 		"parties are seated from %s to %s", s.Plan.Slots[0].Time, s.Plan.Slots[len(s.Plan.Slots)-1].Time))
 }
 
-// judge applies every rule to a slot and finds the table.
-func (o Occupancy) judge(slot Slot, party domain.PartySize, wish Wish, t domain.Instant) (table int, no *domain.Rejection) {
-	if code := o.bars(slot, party, t); code != "" {
-		return 0, o.explain(code, slot, party, t)
+func (s State) closed() *domain.Rejection {
+	detail := "the restaurant is closed on " + s.Date.String()
+	if s.Plan.Closure != "" {
+		detail += ": " + s.Plan.Closure
 	}
-	table, ok := o.seat(slot, party, wish, t)
+	return domain.Reject(domain.CodeClosed, detail)
+}
+
+// judge applies every rule to a request and finds its tables. Holds count until they are
+// taken out: see settled.
+func (o Occupancy) judge(r Request) (Seating, *domain.Rejection) {
+	if code := o.bars(r); code != "" {
+		return Seating{}, o.explain(code, r)
+	}
+	seating, ok := o.seat(r)
 	if !ok {
-		_, occupied := o.Plan.turn(slot, party)
-		return 0, o.noTable(party, wish, occupied, t)
+		return Seating{}, o.noTable(r)
 	}
-	return table, nil
+	return seating, nil
 }
 
-// seat finds the table for party in slot, if there is one.
-func (o Occupancy) seat(slot Slot, party domain.PartySize, wish Wish, t domain.Instant) (table int, ok bool) {
-	_, occupied := o.Plan.turn(slot, party)
-	return o.bestFit(party, wish, occupied, t)
-}
-
-// bars is the rule that keeps party from slot at t whatever tables are free; empty for none.
-func (o Occupancy) bars(slot Slot, party domain.PartySize, t domain.Instant) domain.Code {
-	policy := &o.Plan.Policy
+// bars is the rule that keeps r out whatever tables are free; empty for none.
+func (o Occupancy) bars(r Request) domain.Code {
+	starts, notice := r.Slot.StartsAt, r.Now.AddMinutes(o.Plan.Policy.NoticeMinutes)
+	bars := func(code domain.Code, is bool) bool { return is && r.Skip != code }
 	switch {
-	case slot.StartsAt < t:
+	case bars(domain.CodeInPast, starts < r.Now):
 		return domain.CodeInPast
-	case slot.StartsAt < t.AddMinutes(policy.NoticeMinutes):
+	case bars(domain.CodeTooSoon, r.Now <= starts && starts < notice):
 		return domain.CodeTooSoon
-	case t < o.Plan.BookableFrom:
+	case bars(domain.CodeTooFarAhead, r.Now < o.Plan.BookableFrom):
 		return domain.CodeTooFarAhead
-	case party > o.Plan.LargestParty():
+	case bars(domain.CodePartyTooLarge, r.Tables == nil && r.Party > o.largest(r)):
 		return domain.CodePartyTooLarge
-	case policy.PacingCovers > 0 && o.covers(slot, t)+int(party) > policy.PacingCovers:
+	case bars(domain.CodePacingFull, o.overPace(r) > 0):
 		return domain.CodePacingFull
 	}
 	return ""
 }
 
-// explain says what bars party from slot, with the numbers that decided it.
-func (o Occupancy) explain(code domain.Code, slot Slot, party domain.PartySize, t domain.Instant) *domain.Rejection {
-	policy := &o.Plan.Policy
-	var detail string
-	var reason domain.Reason
-	switch code {
-	case domain.CodeInPast:
-		detail = "the time asked for is past"
-		reason = domain.Reason{Rule: "starts_at", Limit: int64(t), Actual: int64(slot.StartsAt)}
-	case domain.CodeTooSoon:
-		detail = fmt.Sprintf("the restaurant wants %d minutes' notice", policy.NoticeMinutes)
-		reason = domain.Reason{Rule: "notice_minutes", Limit: int64(policy.NoticeMinutes), Actual: int64(slot.StartsAt-t) / 60_000}
-	case domain.CodeTooFarAhead:
-		detail = fmt.Sprintf("the restaurant takes bookings %d days ahead; this day opens for booking at %s", policy.HorizonDays, o.Plan.BookableFrom)
-		reason = domain.Reason{Rule: "horizon_days", Limit: int64(policy.HorizonDays), Actual: int64(slot.StartsAt-t) / 86_400_000}
-	case domain.CodePartyTooLarge:
-		largest := o.Plan.LargestParty()
-		detail = fmt.Sprintf("the largest table seats %d", largest)
-		reason = domain.Reason{Rule: "largest_table", Limit: int64(largest), Actual: int64(party)}
-	case domain.CodePacingFull:
-		taken := o.covers(slot, t)
-		detail = fmt.Sprintf("the kitchen takes %d covers at %s and has %d", policy.PacingCovers, slot.Time, taken)
-		reason = domain.Reason{Rule: "pacing_covers", Limit: int64(policy.PacingCovers), Actual: int64(taken)}
-	default: // bars names no other, and a code without numbers is still an answer
+// largest is the largest party that any tables would do for, for whoever asks.
+func (o Occupancy) largest(r Request) domain.PartySize {
+	if r.Staff {
+		return o.Plan.LargestParty()
 	}
-	return domain.Reject(code, detail, reason)
+	return o.Plan.LargestOnlineParty()
 }
 
-// maxBlocks bounds how many blocking entries one refusal names.
-const maxBlocks = 20
-
-func (o Occupancy) noTable(party domain.PartySize, wish Wish, want domain.Interval, t domain.Instant) *domain.Rejection {
-	fitting := 0
-	var blocked []domain.Block
-	for i, table := range o.Plan.Tables {
-		if party < table.Min || party > table.Max || !wish.admits(table) {
-			continue
-		}
-		fitting++
-		for _, u := range o.tables[i] {
-			if len(blocked) < maxBlocks && !lapsed(u, t) && want.Overlaps(domain.Interval{From: u.From, To: u.To}) {
-				blocked = append(blocked, domain.Block{Number: u.Number, Table: table.ID, Until: u.To, Hold: u.Expires != 0})
-			}
-		}
+// overPace is how many covers too many would start in the slot with r; none where it is 0
+// or less.
+func (o Occupancy) overPace(r Request) int {
+	limit := o.Plan.Pacing(r.Slot)
+	if limit <= 0 {
+		return 0
 	}
-	if fitting == 0 {
-		return domain.Reject(domain.CodeNoTable, fmt.Sprintf("no table of those wished for seats a party of %d", party),
-			domain.Reason{Rule: "table_capacity", Actual: int64(party)})
-	}
-	return domain.Reject(domain.CodeNoTable, fmt.Sprintf("every table that seats a party of %d is taken then", party),
-		domain.Reason{Rule: "turn_time", Limit: int64(want.To-want.From) / 60_000, Actual: int64(fitting), Blocked: blocked})
+	return o.covers(r.Slot.StartsAt) + int(r.Party) - limit
 }
 
 // How far and how many alternatives are looked for.
@@ -130,30 +99,40 @@ const (
 	slotsLookedAt   = 16
 )
 
-// withAlternatives adds the slots nearest to the one asked for that would be accepted.
-func (s State) withAlternatives(no *domain.Rejection, c Hold, t domain.Instant) *domain.Rejection {
-	if len(s.Plan.Slots) == 0 || c.Party > s.Plan.LargestParty() || t < s.Plan.BookableFrom {
-		return no
-	}
-	near := c.StartsAt
-	if near == 0 {
-		near = s.Plan.instantNear(c.Time)
-	}
+// Alternatives are up to n slots in which r would be accepted, the nearest to near first
+// and of two as near the earlier. Of r, all but Slot counts. The search for all of them
+// together goes as far as it may for one request.
+func (s State) Alternatives(r Request, near domain.Instant, n int) (list []domain.Alternative) {
 	slots := slices.Clone(s.Plan.Slots)
 	slices.SortStableFunc(slots, func(a, b Slot) int {
 		return int(abs(a.StartsAt-near) - abs(b.StartsAt-near))
 	})
+	steps := searchSteps
 	for _, slot := range slots[:min(len(slots), slotsLookedAt)] {
-		if s.bars(slot, c.Party, t) != "" {
+		if len(list) == n {
+			break
+		}
+		r.Slot = slot
+		if s.bars(r) != "" {
 			continue
 		}
-		if _, ok := s.seat(slot, c.Party, c.Wish, t); ok {
-			no.Alternatives = append(no.Alternatives, domain.Alternative{Time: slot.Time, StartsAt: slot.StartsAt})
-			if len(no.Alternatives) == maxAlternatives {
-				break
-			}
+		if _, ok := s.seatWithin(r, &steps); ok {
+			list = append(list, domain.Alternative{Time: slot.Time, StartsAt: slot.StartsAt})
 		}
 	}
+	return list
+}
+
+// withAlternatives adds to a refusal the slots nearest to the one asked for that would be
+// accepted. hhmm counts where at is zero.
+func (s State) withAlternatives(no *domain.Rejection, r Request, hhmm string, at domain.Instant) *domain.Rejection {
+	if len(s.Plan.Slots) == 0 || r.Party > s.Plan.LargestParty() || r.Now < s.Plan.BookableFrom {
+		return no
+	}
+	if at == 0 {
+		at = s.Plan.instantNear(hhmm)
+	}
+	no.Alternatives = s.Alternatives(r, at, maxAlternatives)
 	return no
 }
 

@@ -69,8 +69,6 @@ type Reservation struct {
 	Details   Details
 	HeldAt    domain.Instant
 	ChangedAt domain.Instant
-
-	table int // index in the plan
 }
 
 // Details is what the party told of itself. All of it is personal data but the occasion.

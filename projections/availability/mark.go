@@ -16,7 +16,7 @@ import (
 
 // layout is the version of what stands in Redis. It is part of every key, so a new layout
 // is built beside the old one.
-const layout = 1
+const layout = 2
 
 // The braces let a Redis cluster keep all keys of the view together, which transactions
 // over several of them need.

@@ -7,8 +7,8 @@ import (
 	"daybook/domain/restaurantday"
 )
 
-// A value is a header of fixed size, the plan's length, the plan, and the bookings. The
-// header alone tells whether the value counts.
+// A value is a header of fixed size, the plan's length, the plan, the bookings, and who
+// waits. The header alone tells whether the value counts.
 const headerSize = 1 + 16 + 8 + 8 + 8 + 8
 
 // ageSize is the part of the header that tells which of two values is newer.
@@ -56,29 +56,73 @@ func newer(next, old string) bool {
 // encodeValue writes d as it is at h.
 func encodeValue(h header, d day) []byte {
 	bookings := d.state.Bookings()
-	b := make([]byte, 0, headerSize+binary.MaxVarintLen64+len(d.plan.bytes)+16*len(bookings))
-	b = h.append(b)
-	b = binary.AppendUvarint(b, uint64(len(d.plan.bytes)))
-	b = append(b, d.plan.bytes...)
-	b = binary.AppendUvarint(b, uint64(len(bookings)))
+	waiting := d.state.Waiting()
+	w := writer{make([]byte, 0, headerSize+2*binary.MaxVarintLen64+len(d.plan.bytes)+20*(len(bookings)+len(waiting)))}
+	w.b = h.append(w.b)
+	w.uvarint(uint64(len(d.plan.bytes)))
+	w.b = append(w.b, d.plan.bytes...)
+	w.uvarint(uint64(len(bookings)))
 	var last domain.Instant
 	for _, k := range bookings {
-		b = binary.AppendUvarint(b, uint64(k.Number))
-		b = binary.AppendUvarint(b, uint64(k.Table))
-		b = binary.AppendVarint(b, int64(k.From-last))
-		b = binary.AppendVarint(b, int64(k.To-k.From))
-		b = binary.AppendVarint(b, int64(k.Expires))
-		b = binary.AppendUvarint(b, uint64(k.Party)<<1|bit(k.Extra))
+		w.booking(k, last)
 		last = k.From
 	}
-	return b
+	w.uvarint(uint64(len(waiting)))
+	for _, k := range waiting {
+		w.uvarint(uint64(k.Entry))
+		w.uvarint(uint64(k.Party))
+		w.instant(k.From - last)
+		w.instant(k.To - k.From)
+		w.uvarint(bit(k.Online, online) | bit(k.Wish != restaurantday.Wish{}, wishes))
+		w.wish(k.Wish)
+		last = k.From
+	}
+	return w.b
 }
 
-func bit(b bool) uint64 {
+// What a booking or who waits may have besides its numbers.
+const (
+	bound   = 1 << iota
+	online  // it was booked online
+	wishes  // a wish follows
+	expires // an expiry follows
+	moved   // a slot of its own follows: it is not counted where it begins
+)
+
+func bit(b bool, is uint64) uint64 {
 	if b {
-		return 1
+		return is
 	}
 	return 0
+}
+
+// booking writes k, its times from last on.
+func (w *writer) booking(k restaurantday.Booking, last domain.Instant) {
+	w.uvarint(uint64(k.Number))
+	w.uvarint(uint64(len(k.Tables)))
+	for _, t := range k.Tables {
+		w.uvarint(uint64(t))
+	}
+	w.instant(k.From - last)
+	w.instant(k.To - k.From)
+	w.uvarint(uint64(k.Party))
+	w.uvarint(bit(k.Bound, bound) | bit(k.Online, online) | bit(k.Wish != restaurantday.Wish{}, wishes) |
+		bit(k.Expires != 0, expires) | bit(k.Slot != k.From, moved))
+	w.wish(k.Wish)
+	if k.Expires != 0 {
+		w.instant(k.Expires)
+	}
+	if k.Slot != k.From {
+		w.instant(k.Slot - k.From)
+	}
+}
+
+// wish writes what is no empty wish.
+func (w *writer) wish(k restaurantday.Wish) {
+	if k != (restaurantday.Wish{}) {
+		w.text(string(k.Table))
+		w.text(k.Area)
+	}
 }
 
 // decodeValue reads what stands behind a value's header. It takes the plan from old where
@@ -96,93 +140,71 @@ func decodeValue(raw string, old *remembered) (content, bool) {
 		}
 	}
 	bookings := make([]restaurantday.Booking, r.count(6))
+	// The lists of tables, most of them of one, lie in one piece of memory.
+	room := make([]int, 0, 2*len(bookings))
 	var last domain.Instant
 	for i := range bookings {
-		b := &bookings[i]
-		b.Number = uint32(r.uvarint())
-		b.Table = int(r.uvarint())
-		b.From = last + domain.Instant(r.varint())
-		b.To = b.From + domain.Instant(r.varint())
-		b.Expires = domain.Instant(r.varint())
-		party := r.uvarint()
-		b.Party, b.Extra = domain.PartySize(party>>1), party&1 == 1
-		last = b.From
+		bookings[i], room = r.booking(last, room)
+		last = bookings[i].From
+	}
+	var waiting []restaurantday.Waiting
+	if n := r.count(5); n > 0 {
+		waiting = make([]restaurantday.Waiting, n)
+	}
+	for i := range waiting {
+		k := &waiting[i]
+		k.Entry = uint32(r.uvarint())
+		k.Party = domain.PartySize(r.uvarint())
+		k.From = last + r.instant()
+		k.To = k.From + r.instant()
+		has := r.uvarint()
+		k.Online = has&online != 0
+		k.Wish = r.wish(has)
+		last = k.From
 	}
 	if r.failed || r.rest != "" {
 		return content{}, false
 	}
 	c.occupancy = restaurantday.NewOccupancy(c.occupancy.Plan, bookings)
+	if waiting != nil {
+		c.occupancy = c.occupancy.WithWaiting(waiting)
+	}
 	return c, true
 }
 
-func encodePlan(p *restaurantday.Plan) []byte {
-	w := writer{make([]byte, 0, 64+64*(len(p.Tables)+len(p.Slots)))}
-	w.uvarint(p.Revision)
-	w.text(p.Zone)
-	w.instant(p.BookableFrom)
-	o := p.Policy
-	for _, n := range []int{o.HoldMinutes, o.HorizonDays, o.NoticeMinutes, o.BufferMinutes, o.PacingCovers} {
-		w.number(n)
+// booking reads what writer.booking wrote, its tables into room, which it returns with what
+// is left of it.
+func (r *reader) booking(last domain.Instant, room []int) (k restaurantday.Booking, left []int) {
+	k.Number = uint32(r.uvarint())
+	if n := r.count(1); n > 0 {
+		if n > cap(room) {
+			room = make([]int, 0, 2*n)
+		}
+		k.Tables, room = room[:n:n], room[n:n]
 	}
-	w.uvarint(uint64(len(o.Turns)))
-	for _, t := range o.Turns {
-		w.number(int(t.UpToParty))
-		w.number(t.Minutes)
+	for i := range k.Tables {
+		k.Tables[i] = int(r.uvarint())
 	}
-	w.uvarint(uint64(len(p.Slots)))
-	var last domain.Instant
-	for _, s := range p.Slots {
-		w.text(s.Time)
-		w.instant(s.StartsAt - last)
-		w.instant(s.Closes - s.StartsAt)
-		w.text(s.Shift)
-		last = s.StartsAt
+	k.From = last + r.instant()
+	k.To = k.From + r.instant()
+	k.Party = domain.PartySize(r.uvarint())
+	has := r.uvarint()
+	k.Bound, k.Online, k.Slot = has&bound != 0, has&online != 0, k.From
+	k.Wish = r.wish(has)
+	if has&expires != 0 {
+		k.Expires = r.instant()
 	}
-	w.uvarint(uint64(len(p.Tables)))
-	for _, t := range p.Tables {
-		w.text(string(t.ID))
-		w.text(t.Number)
-		w.number(int(t.Min))
-		w.number(int(t.Max))
-		w.text(t.Area)
+	if has&moved != 0 {
+		k.Slot = k.From + r.instant()
 	}
-	return w.b
+	return k, room
 }
 
-func (r *reader) plan() *restaurantday.Plan {
-	p := &restaurantday.Plan{Revision: r.uvarint(), Zone: r.text(), BookableFrom: r.instant()}
-	o := &p.Policy
-	for _, n := range []*int{&o.HoldMinutes, &o.HorizonDays, &o.NoticeMinutes, &o.BufferMinutes, &o.PacingCovers} {
-		*n = r.number()
+func (r *reader) wish(has uint64) (w restaurantday.Wish) {
+	if has&wishes != 0 {
+		w.Table, w.Area = domain.TableID(r.text()), r.text()
 	}
-	if n := r.count(2); n > 0 {
-		o.Turns = make([]restaurantday.TurnTime, n)
-	}
-	for i := range o.Turns {
-		o.Turns[i] = restaurantday.TurnTime{UpToParty: domain.PartySize(r.number()), Minutes: r.number()}
-	}
-	if n := r.count(4); n > 0 {
-		p.Slots = make([]restaurantday.Slot, n)
-	}
-	var last domain.Instant
-	for i := range p.Slots {
-		s := &p.Slots[i]
-		s.Time = r.text()
-		s.StartsAt = last + r.instant()
-		s.Closes = s.StartsAt + r.instant()
-		s.Shift = r.text()
-		last = s.StartsAt
-	}
-	if n := r.count(5); n > 0 {
-		p.Tables = make([]restaurantday.Table, n)
-	}
-	for i := range p.Tables {
-		p.Tables[i] = restaurantday.Table{
-			ID: domain.TableID(r.text()), Number: r.text(),
-			Min: domain.PartySize(r.number()), Max: domain.PartySize(r.number()), Area: r.text(),
-		}
-	}
-	return p
+	return w
 }
 
 type writer struct{ b []byte }

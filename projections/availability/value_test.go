@@ -14,13 +14,26 @@ func full() (header, day) {
 	p := plan()
 	p.Policy.PacingCovers = 12
 	p.Slots[8].Closes = 0
+	p.Closure = "renovation"
+	p.Policy.CancelMinutes, p.Policy.WaitlistOfferMinutes, p.Policy.Assignment = 1440, 15, restaurantday.LateBinding
+	p.Shifts = []restaurantday.ShiftPlan{{Name: "dinner", Turns: []restaurantday.TurnTime{{UpToParty: 4, Minutes: 80}}, PacingCovers: 30}, {}}
+	p.Tables[1].OfflineOnly = true
+	p.Combinations = []restaurantday.Combination{{ID: "cmb_1", Tables: []domain.TableID{p.Tables[0].ID, p.Tables[2].ID}, Min: 4, Max: 6}}
+	p.Blocks = []restaurantday.Block{
+		{ID: "blk_1", During: domain.Interval{From: evening, To: evening + hour}},
+		{ID: "blk_2", Tables: []domain.TableID{p.Tables[1].ID}, During: domain.Interval{From: evening, To: evening + hour}, Reason: "wobbles"},
+	}
 	bookings := []restaurantday.Booking{
-		{Number: 1, Table: 0, From: evening, To: evening + 70*minute, Party: 2},
-		{Number: 900, Table: 0, From: evening + 90*minute, To: evening + 160*minute, Expires: morning + 5*minute, Party: 1},
-		{Number: 3, Table: 2, From: evening + 30*minute, To: evening + 130*minute, Party: 300, Extra: true},
+		{Number: 1, Tables: []int{0}, From: evening, To: evening + 70*minute, Slot: evening, Party: 2, Bound: true},
+		{Number: 900, Tables: []int{0, 2}, From: evening + 90*minute, To: evening + 160*minute, Expires: morning + 5*minute, Party: 1, Online: true},
+		{Number: 3, Tables: []int{2}, From: evening + 30*minute, To: evening + 90*minute, Slot: evening + 40*minute, Party: 300, Wish: restaurantday.Wish{Area: "bar"}},
+		{Number: 4, From: evening, To: evening + hour, Slot: evening, Party: 2, Wish: restaurantday.Wish{Table: p.Tables[1].ID}},
 	}
 	d := day{plan: &encodedPlan{encodePlan(p)}}
-	d.state.Occupancy = restaurantday.NewOccupancy(p, bookings)
+	d.state.Occupancy = restaurantday.NewOccupancy(p, bookings).WithWaiting([]restaurantday.Waiting{
+		{Entry: 1, Party: 4, From: evening, To: evening + hour, Online: true},
+		{Entry: 7, Party: 2, From: evening - hour, To: evening + hour, Wish: restaurantday.Wish{Area: "bar"}},
+	})
 	h := header{epoch: epoch{1, 2, 15: 3}, revision: 1 << 40, asOf: morning + 1, clock: morning, lapses: morning + 5*minute}
 	return h, d
 }

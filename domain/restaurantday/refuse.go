@@ -1,0 +1,122 @@
+package restaurantday
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"daybook/domain"
+)
+
+// explain says what bars r, with the numbers that decided it and, where entries of the
+// book are in the way, enough of them that without those it would be accepted.
+func (o Occupancy) explain(code domain.Code, r Request) *domain.Rejection {
+	policy := &o.Plan.Policy
+	starts := r.Slot.StartsAt
+	var detail string
+	var reason domain.Reason
+	switch code {
+	case domain.CodeInPast:
+		detail = "the time asked for is past"
+		reason = domain.Reason{Rule: "starts_at", Limit: int64(r.Now), Actual: int64(starts)}
+	case domain.CodeTooSoon:
+		detail = fmt.Sprintf("the restaurant wants %d minutes' notice", policy.NoticeMinutes)
+		reason = domain.Reason{Rule: "notice_minutes", Limit: int64(policy.NoticeMinutes), Actual: int64(starts-r.Now) / 60_000}
+	case domain.CodeTooFarAhead:
+		detail = fmt.Sprintf("the restaurant takes bookings %d days ahead; this day opens for booking at %s", policy.HorizonDays, o.Plan.BookableFrom)
+		reason = domain.Reason{Rule: "horizon_days", Limit: int64(policy.HorizonDays), Actual: int64(starts-r.Now) / 86_400_000}
+	case domain.CodePartyTooLarge:
+		largest := o.largest(r)
+		detail = fmt.Sprintf("the largest table seats %d", largest)
+		reason = domain.Reason{Rule: "largest_table", Limit: int64(largest), Actual: int64(r.Party)}
+	case domain.CodePacingFull:
+		return o.pacingFull(r)
+	default: // bars names no other, and a code without numbers is still an answer
+	}
+	return domain.Reject(code, detail, reason)
+}
+
+// pacingFull names the fewest entries of the slot that would have to go, and then what
+// stands in the way without them.
+func (o Occupancy) pacingFull(r Request) *domain.Rejection {
+	limit, taken := o.Plan.Pacing(r.Slot), o.covers(r.Slot.StartsAt)
+	reason := domain.Reason{Rule: "pacing_covers", Limit: int64(limit), Actual: int64(taken)}
+	no := domain.Reject(domain.CodePacingFull, fmt.Sprintf("the kitchen takes %d covers at %s and has %d", limit, r.Slot.Time, taken), reason)
+	if int(r.Party) > limit {
+		return no // whoever goes, that is too many
+	}
+	var in []*Booking
+	during := o.pace(r.Slot.StartsAt)
+	for b := range o.all {
+		if during.From <= b.Slot && b.Slot < during.To {
+			in = append(in, b)
+		}
+	}
+	slices.SortStableFunc(in, func(a, b *Booking) int { return cmp.Compare(b.Party, a.Party) })
+	var blocked []domain.Block
+	for over := o.overPace(r); over > 0; in = in[1:] {
+		b := in[0]
+		over -= int(b.Party)
+		block := domain.Block{Number: b.Number, Until: b.To, Hold: b.Expires != 0}
+		if len(b.Tables) > 0 {
+			block.Table = o.Plan.Tables[b.Tables[0]].ID
+		}
+		blocked = append(blocked, block)
+		o = o.release(b.Number)
+	}
+	no.Reasons[0].Blocked = blocked
+	if _, ok := o.seat(r); !ok {
+		no.Reasons = append(no.Reasons, o.noTable(r).Reasons...)
+	}
+	return no
+}
+
+// maxBlocks bounds how many blocking entries one refusal names, save that all are named
+// that stand in the way at one of the tables at least.
+const maxBlocks = 20
+
+// noTable names the entries that have the tables that would do for r. Those named at any
+// one table, gone, would let it in.
+func (o Occupancy) noTable(r Request) *domain.Rejection {
+	_, want := o.stretch(r)
+	fitting, open := 0, 0
+	var blocked []domain.Block
+	for _, tables := range o.options(r) {
+		fitting++
+		if slices.ContainsFunc(tables, func(t int) bool { return o.isBlocked(t, want) }) {
+			continue
+		}
+		open++
+		if in := o.inTheWay(tables, want, blocked); len(blocked) == 0 || len(blocked)+len(in) <= maxBlocks {
+			blocked = append(blocked, in...)
+		}
+	}
+	switch {
+	case fitting == 0:
+		return domain.Reject(domain.CodeNoTable, fmt.Sprintf("no table of those wished for seats a party of %d", r.Party),
+			domain.Reason{Rule: "table_capacity", Actual: int64(r.Party)})
+	case open == 0:
+		return domain.Reject(domain.CodeBlocked, fmt.Sprintf("every table that seats a party of %d is kept free then", r.Party),
+			domain.Reason{Rule: "blocked", Actual: int64(fitting)})
+	}
+	return domain.Reject(domain.CodeNoTable, fmt.Sprintf("every table that seats a party of %d is taken then", r.Party),
+		domain.Reason{Rule: "turn_time", Limit: int64(want.To-want.From) / 60_000, Actual: int64(fitting), Blocked: blocked})
+}
+
+// inTheWay are the entries that have one of tables during want, without those in known.
+func (o Occupancy) inTheWay(tables []int, want domain.Interval, known []domain.Block) (list []domain.Block) {
+	for _, t := range tables {
+		for _, b := range o.tables[t] {
+			is := func(k domain.Block) bool { return k.Number == b.Number }
+			if want.Overlaps(b.occupied()) && !slices.ContainsFunc(known, is) && !slices.ContainsFunc(list, is) {
+				list = append(list, domain.Block{Number: b.Number, Table: o.Plan.Tables[t].ID, Until: b.To, Hold: b.Expires != 0})
+			}
+		}
+	}
+	return list
+}
+
+// isBlocked reports whether a block of the plan keeps table from being promised during want.
+func (o Occupancy) isBlocked(table int, want domain.Interval) bool {
+	return slices.ContainsFunc(o.floor.blocked[table], want.Overlaps)
+}
