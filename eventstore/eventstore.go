@@ -403,10 +403,12 @@ func CheckWrite(stream StreamName, expected Expected, events []Event) error {
 	return nil
 }
 
-// CheckStream refuses with ErrInvalid a name that no stream can have.
+// CheckStream refuses with ErrInvalid a name that no stream can have. Every stream can
+// have metadata, so the names of those are as much longer as MetadataOf makes them.
 func CheckStream(stream StreamName) error {
-	if stream == "" || len(stream) > MaxStreamName {
-		return fmt.Errorf("%w: stream name of %d bytes, want 1 to %d", ErrInvalid, len(stream), MaxStreamName)
+	name, _ := strings.CutPrefix(string(stream), "$$")
+	if name == "" || len(name) > MaxStreamName {
+		return fmt.Errorf("%w: stream name of %d bytes, want 1 to %d", ErrInvalid, len(name), MaxStreamName)
 	}
 	return nil
 }

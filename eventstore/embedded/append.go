@@ -12,12 +12,15 @@ import (
 // request is one append on its way to the writer and back. The caller owns it until
 // it is queued and again once done has been received from.
 type request struct {
+	kind     kind
 	stream   eventstore.StreamName
 	expected eventstore.Expected
 	// records and encoded hold the events in the store's own memory. They outlive the
 	// request, in the tail that subscriptions read.
 	records []eventstore.Record
 	encoded []byte
+	// limits are what the last event says, where stream holds metadata.
+	limits limits
 
 	state atomic.Uint32
 	done  chan struct{} // one message, when at and err are set
@@ -25,6 +28,15 @@ type request struct {
 	err   error
 	wrote bool // records are part of the group's batch
 }
+
+// kind is what a request asks for.
+type kind uint8
+
+const (
+	appending kind = iota
+	deleting
+	ending // for ever
+)
 
 // A request is taken by the writer or withdrawn by its caller, never both.
 const (
@@ -64,6 +76,7 @@ func (r *request) finish() { r.done <- struct{}{} }
 // Append implements eventstore.Appender. Its own additions to the contract: where a
 // write or sync has failed, appends of the groups then under way answer
 // ErrUnknownOutcome and all later ones ErrUnavailable, until the process starts again.
+// The same holds for Write, Delete and Tombstone.
 func (s *Store) Append(ctx context.Context, stream eventstore.StreamName, expected eventstore.Expected, events ...eventstore.Event) (eventstore.Appended, error) {
 	if err := eventstore.CheckAppend(stream, expected, events); err != nil {
 		return eventstore.Appended{}, err
@@ -71,7 +84,11 @@ func (s *Store) Append(ctx context.Context, stream eventstore.StreamName, expect
 	if err := ctx.Err(); err != nil {
 		return eventstore.Appended{}, err
 	}
-	r := newRequest(stream, expected, events)
+	return s.send(ctx, newRequest(stream, expected, events))
+}
+
+// send hands a request to the writer and waits for the answer.
+func (s *Store) send(ctx context.Context, r *request) (eventstore.Appended, error) {
 	if !s.queue.put(r) {
 		r.release()
 		return eventstore.Appended{}, eventstore.ErrClosed

@@ -307,7 +307,7 @@ func TestUnknownFormatIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(db.Set(formatKey, []byte("daybook ledger 2"), pebble.Sync), db.Close()); err != nil {
+	if err := errors.Join(db.Set(formatKey, []byte("daybook ledger 3"), pebble.Sync), db.Close()); err != nil {
 		t.Fatal(err)
 	}
 	// What is not a ledger at all is not made one.

@@ -44,8 +44,9 @@ var (
 
 // Options tune a store. The zero value is good for production.
 type Options struct {
-	// Clock gives Record.Recorded, to the microsecond. A clock that goes back is held at
-	// the ledger's last time. Default time.Now.
+	// Clock gives Record.Recorded, to the microsecond, and tells what $maxAge hides. A clock
+	// that goes back is held at the ledger's last time. It is asked by several goroutines.
+	// Default time.Now.
 	Clock func() time.Time
 	// FS is where the folder lies. Default the operating system's file system.
 	FS vfs.FS
@@ -120,7 +121,7 @@ type Store struct {
 	done     sync.WaitGroup // writer and publisher
 }
 
-var _ eventstore.Store = (*Store)(nil)
+var _ eventstore.Engine = (*Store)(nil)
 
 // Open opens the ledger in folder dir and makes it if there is none. Errors: ErrInUse,
 // ErrFormat, ErrCorrupt, or why the folder could not be read or written.
@@ -211,10 +212,17 @@ func checkFormat(db *pebble.DB) error {
 		return corruption(fmt.Errorf("embedded: read format: %w", err))
 	}
 	defer func() { _ = closer.Close() }()
-	if string(value) != formatVersion {
-		return fmt.Errorf("%w: it says %q, this version reads %q", ErrFormat, value, formatVersion)
+	switch string(value) {
+	case formatVersion:
+		return nil
+	case formatBefore:
+		if err := db.Set(formatKey, []byte(formatVersion), pebble.Sync); err != nil {
+			return fmt.Errorf("embedded: write format: %w", err)
+		}
+		return nil
+	default:
+		return fmt.Errorf("%w: it says %q, this version reads %q and %q", ErrFormat, value, formatBefore, formatVersion)
 	}
-	return nil
 }
 
 // checkEmpty refuses to make a ledger among what something else has written.

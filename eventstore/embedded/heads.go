@@ -9,13 +9,16 @@ import (
 // head is the end of one stream as the writer sees it: with all that is in Pebble,
 // durable or not, and all that the group being put together adds.
 type head struct {
-	number uint64              // of the stream
-	next   eventstore.Revision // its next event's revision; its count of events
-	group  uint64              // the last group that added to it
+	standing
+	next  eventstore.Revision // its next event's revision; its count of events
+	group uint64              // the last group that added to it
 	// adds are the events which that group added, the stream's last ones. They count only
 	// while the group is being put together: until then Pebble does not have them.
 	adds []place
 }
+
+// ended says that a tombstone stands behind the events.
+func (h *head) ended() bool { return h.tombstone != eventstore.Start }
 
 func (h *head) actual() eventstore.Actual {
 	if h.next == 0 {

@@ -18,9 +18,10 @@ import (
 //	R position                     record
 //	S stream number, revision      position, event id
 //	I stream number, event id      revision
-//	N stream name                  stream number
+//	N stream name                  stream number; where there is more to say, a standing
 //
-// All numbers are big-endian, 8 bytes. A stream's end is the last of its S keys.
+// All numbers are big-endian, 8 bytes. A stream's end is the last of its S keys. A
+// tombstone is an event like others, at the highest revision.
 const (
 	recordPrefix = 'R'
 	streamPrefix = 'S'
@@ -32,7 +33,11 @@ const (
 	idKeySize     = 1 + 8 + 16
 	placeSize     = 8 + 16 // a stream entry's value
 
-	formatVersion = "daybook ledger 1"
+	// formatVersion is the second one: it added records of binary data, and names that lead
+	// to more than a number. All else is as it was, so a folder of the first becomes one of
+	// the second by saying so; that keeps versions that know only the first one out.
+	formatVersion = "daybook ledger 2"
+	formatBefore  = "daybook ledger 1"
 )
 
 var formatKey = []byte{'F'}
@@ -105,7 +110,7 @@ func decodeNumber(what string, b []byte) (uint64, error) {
 // A record's value:
 //
 //	 0  checksum, CRC-32C of the position (8 bytes) and of all that follows it here
-//	 4  version, 1
+//	 4  form: 1 where the data are JSON, 2 where they are not
 //	 5  recorded, microseconds since 1970
 //	13  revision
 //	21  event id
@@ -116,7 +121,8 @@ func decodeNumber(what string, b []byte) (uint64, error) {
 //
 // The position is part of the checksum so that a value under the wrong key is found out.
 const (
-	recordVersion    = 1
+	recordJSON       = 1
+	recordBinary     = 2
 	recordHeaderSize = 44
 )
 
@@ -132,7 +138,10 @@ func appendRecord(b []byte, stream eventstore.StreamName, e *eventstore.Event) (
 	start := len(b)
 	b = append(b, make([]byte, recordHeaderSize)...)
 	h := b[start:]
-	h[4] = recordVersion
+	h[4] = recordJSON
+	if e.Binary {
+		h[4] = recordBinary
+	}
 	copy(h[21:], e.ID[:])
 	binary.BigEndian.PutUint16(h[37:], uint16(len(stream)))
 	h[39] = uint8(len(e.Type))
@@ -147,6 +156,7 @@ func appendRecord(b []byte, stream eventstore.StreamName, e *eventstore.Event) (
 		ID: e.ID, Type: e.Type,
 		Data:     b[data:metadata:metadata],
 		Metadata: b[metadata:len(b):len(b)],
+		Binary:   e.Binary,
 	}
 }
 
@@ -181,8 +191,8 @@ func cut(value []byte, p eventstore.Position) (encoded, error) {
 	if checksum(value, p) != binary.BigEndian.Uint32(value) {
 		return bad("wrong checksum")
 	}
-	if value[4] != recordVersion {
-		return encoded{}, fmt.Errorf("%w: record at position %d has version %d, this version reads %d", ErrFormat, p, value[4], recordVersion)
+	if form := value[4]; form != recordJSON && form != recordBinary {
+		return encoded{}, fmt.Errorf("%w: record at position %d has form %d, this version reads %d and %d", ErrFormat, p, form, recordJSON, recordBinary)
 	}
 	streamLen, typeLen := int(binary.BigEndian.Uint16(value[37:])), int(value[39])
 	dataLen := int(binary.BigEndian.Uint32(value[40:]))
@@ -208,6 +218,7 @@ func (e encoded) record(p eventstore.Position, names *interner, mem *arena) even
 	r.Type = names.kind.of(e.kind)
 	copy(r.ID[:], e.value[21:])
 	r.Data, r.Metadata = mem.keep(e.data), mem.keep(e.meta)
+	r.Binary = e.value[4] == recordBinary
 	return r
 }
 

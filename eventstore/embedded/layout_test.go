@@ -40,6 +40,7 @@ func anyRecord() *rapid.Generator[eventstore.Record] {
 				ID:   eventstore.EventID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")),
 				Type: string(rapid.SliceOfN(rapid.Byte(), 1, eventstore.MaxEventType).Draw(t, "type")),
 				Data: bytesOf("data"), Metadata: bytesOf("metadata"),
+				Binary: rapid.Bool().Draw(t, "binary"),
 			},
 			Stream:   eventstore.StreamName(rapid.SliceOfN(rapid.Byte(), 1, eventstore.MaxStreamName).Draw(t, "stream")),
 			Revision: eventstore.Revision(rapid.Uint64().Draw(t, "revision")),
@@ -79,9 +80,9 @@ func TestDamageIsFound(t *testing.T) {
 	})
 }
 
-func TestLaterRecordVersionIsRefused(t *testing.T) {
+func TestUnknownRecordFormIsRefused(t *testing.T) {
 	b := encode(eventstore.Record{Event: eventstore.Event{Type: "t"}, Stream: "s", Position: 7})
-	b[4] = recordVersion + 1
+	b[4] = recordBinary + 1
 	binary.BigEndian.PutUint32(b, checksum(b, 7))
 	if _, err := decode(b, 7); !errors.Is(err, ErrFormat) {
 		t.Fatalf("%v, want ErrFormat", err)
@@ -96,7 +97,7 @@ func FuzzRecord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		b = bytes.Clone(b)
 		if len(b) >= 5 {
-			b[4] = recordVersion
+			b[4] = recordJSON + b[4]%2
 			binary.BigEndian.PutUint32(b, checksum(b, 7))
 		}
 		r, err := decode(b, 7)

@@ -39,6 +39,7 @@ func behind(from eventstore.Revision) eventstore.Revision {
 type streamRead struct {
 	name      eventstore.StreamName
 	number    uint64
+	first     eventstore.Revision // what is before it is hidden
 	next      eventstore.Revision // forwards the next to read, backwards the one after it
 	backwards bool
 	begun     bool
@@ -90,7 +91,7 @@ func (s *Store) stretchOf(ctx context.Context, r *streamRead, limit stretch, int
 	if err := r.follow(records); err != nil {
 		return nil, nil, false, err
 	}
-	if r.backwards && !more && r.begun && r.next != 0 {
+	if r.backwards && !more && r.begun && r.next != r.first {
 		return nil, nil, false, r.lacks(r.next - 1)
 	}
 	return records, places, more, nil
@@ -119,28 +120,14 @@ func (r *streamRead) lacks(revision eventstore.Revision) error {
 	return fmt.Errorf("%w: stream %q lacks revision %d", ErrCorrupt, r.name, revision)
 }
 
-// findStream looks the stream's number up. The number is the position of its first
-// record: one behind the end is of a stream that, for a reader, does not exist yet.
-func (s *Store) findStream(r *streamRead) error {
-	if err := eventstore.CheckStream(r.name); err != nil {
-		return err
-	}
-	number, found, err := getNumber(s.db, "stream number", appendNameKey(nil, r.name))
-	if err != nil {
-		return err
-	}
-	if !found || eventstore.Position(number) > r.end {
-		return fmt.Errorf("%w: %q", eventstore.ErrStreamNotFound, r.name)
-	}
-	r.number = number
-	return nil
-}
-
 // places reads up to limit entries of the stream's index, in the direction of the read.
 func (s *Store) places(r *streamRead, limit int, into []place) ([]place, error) {
 	bounds := &pebble.IterOptions{LowerBound: streamKey(r.number, r.next), UpperBound: streamEnd(r.number)}
 	if r.backwards {
-		bounds = &pebble.IterOptions{LowerBound: streamKey(r.number, 0), UpperBound: streamKey(r.number, r.next)}
+		if r.next <= r.first {
+			return into, nil
+		}
+		bounds = &pebble.IterOptions{LowerBound: streamKey(r.number, r.first), UpperBound: streamKey(r.number, r.next)}
 	}
 	it, err := s.db.NewIter(bounds)
 	if err != nil {
