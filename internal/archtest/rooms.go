@@ -97,8 +97,14 @@ var rooms = []room{
 		why:     "a store knows the contract and its client; events are bytes to it",
 	},
 	{
-		path:    "eventstore/esdbserver",
+		path:    "eventstore/esdbserver/groups",
 		may:     []string{"eventstore"},
+		modules: []string{uuid},
+		why:     "sharing messages between consumers is a matter of the contract, whatever protocol they come by",
+	},
+	{
+		path:    "eventstore/esdbserver",
+		may:     []string{"eventstore", "eventstore/esdbserver/groups"},
 		modules: []string{esdb, grpc, protobuf, "google.golang.org/genproto", "golang.org/x/net/netutil", uuid, xsync},
 		why:     "the protocol is served over the contract, so that it can stand before any store",
 	},
@@ -107,6 +113,12 @@ var rooms = []room{
 		may:     []string{"eventstore", "eventstore/codec"},
 		modules: []string{watermill, uuid},
 		why:     "the feed carries events from the contract to the bus and looks into none",
+	},
+	{
+		path:    "eventstore/observe",
+		may:     []string{"eventstore"},
+		modules: []string{"github.com/prometheus/client_golang", "go.opentelemetry.io/otel"},
+		why:     "a store is watched through the contract, with the same words for each; who collects is not known here",
 	},
 	{
 		path: "eventstore/transfer",
