@@ -28,6 +28,7 @@ const (
 	CodeBadCredentials  Code = "bad_credentials"
 	CodeTableNumberUsed Code = "table_number_taken"
 	CodeNotReady        Code = "not_ready_to_publish"
+	CodeZoneInUse       Code = "zone_in_use"
 	CodeInvalid         Code = "invalid"
 	CodeForbidden       Code = "forbidden"
 )
@@ -43,10 +44,11 @@ type Rejection struct {
 
 // Reason is one rule that stands in the way, with the numbers that decided it.
 type Reason struct {
-	Rule    string  // the policy or fact, such as "turn_time" or "notice_minutes"
-	Limit   int64   // what the rule allows, in the rule's own unit; 0 where it has none
-	Actual  int64   // what was asked for or is taken, in the same unit
-	Blocked []Block // the entries that hold what was asked for
+	Rule    string      // the policy or fact, such as "turn_time" or "notice_minutes"
+	Limit   int64       // what the rule allows, in the rule's own unit; 0 where it has none
+	Actual  int64       // what was asked for or is taken, in the same unit
+	Blocked []Block     // the entries that hold what was asked for
+	Date    ServiceDate // the day it is about, where that is not the one addressed
 }
 
 // Block is an entry of the day's book that holds a table.

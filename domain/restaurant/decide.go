@@ -25,12 +25,16 @@ type Register struct {
 	Zone    *time.Location // what Profile.TimeZone names, nil where there is no such zone
 }
 
-// ChangeProfile changes what is not nil.
+// ChangeProfile changes what is not nil. Another time zone is refused with
+// domain.CodeZoneInUse while days are open that AcceptZoneChange does not name: their books
+// keep the times of the old zone. The refusal names those days, and what they hold.
 type ChangeProfile struct {
-	Now     domain.Instant
-	Actor   domain.Actor
-	Changes ProfileChanges
-	Zone    *time.Location // what Changes.TimeZone names, nil where there is no such zone
+	Now              domain.Instant
+	Actor            domain.Actor
+	Changes          ProfileChanges
+	Zone             *time.Location // what Changes.TimeZone names, nil where there is no such zone
+	OpenDays         []OpenDay      // those there are; looked at only where the zone changes
+	AcceptZoneChange []domain.ServiceDate
 }
 
 // ProfileChanges are new values for parts of a profile; nil leaves a part as it is. What a
@@ -50,6 +54,8 @@ type SetHours struct {
 	Actor       domain.Actor
 	Shifts      []Shift // a SlotMinutes of 0 becomes DefaultSlotMinutes
 	DayBoundary *int    // minutes after midnight, 0 to 720; nil leaves it as it is
+	// SpecialDays are all there are to be from now on; nil leaves them as they are.
+	SpecialDays *[]SpecialDay
 }
 
 // AddTable puts a table on the floor; a Min of 0 becomes 1. It is already so where the
@@ -68,20 +74,25 @@ type ChangeTable struct {
 	Number   *string
 	Min, Max *domain.PartySize
 	Area     *string
+	// OfflineOnly keeps the table for walk-ins and what staff book.
+	OfflineOnly *bool
 }
 
-// RemoveTable takes a table off the floor. It is already so where there is no such table.
+// RemoveTable takes a table off the floor, with the combinations it belongs to. It is
+// already so where there is no such table.
 type RemoveTable struct {
 	Now   domain.Instant
 	Actor domain.Actor
 	ID    domain.TableID
 }
 
-// SetPolicy sets the whole booking policy.
+// SetPolicy sets the whole booking policy. A WaitlistOfferMinutes of 0 becomes
+// restaurantday.DefaultOfferMinutes.
 type SetPolicy struct {
-	Now    domain.Instant
-	Actor  domain.Actor
-	Policy restaurantday.Policy
+	Now            domain.Instant
+	Actor          domain.Actor
+	Policy         restaurantday.Policy
+	KeepAssignment bool // leaves the assignment as it is, whatever Policy says
 }
 
 // Publish opens the restaurant for booking. It is already so where it is open.
@@ -130,6 +141,22 @@ func decide(s State, c Command) ([]Event, error) {
 		return s.setPolicy(c)
 	case Publish:
 		return s.publish(c)
+	case SetSpecialDay:
+		return s.setSpecialDay(c)
+	case RemoveSpecialDay:
+		return s.removeSpecialDay(c)
+	case AddClosure:
+		return s.addClosure(c)
+	case RemoveClosure:
+		return s.removeClosure(c)
+	case AddBlock:
+		return s.addBlock(c)
+	case RemoveBlock:
+		return s.removeBlock(c)
+	case AddCombination:
+		return s.addCombination(c)
+	case RemoveCombination:
+		return s.removeCombination(c)
 	default:
 		return nil, fmt.Errorf("restaurant: unknown command %T", c)
 	}
@@ -175,9 +202,14 @@ func (s State) register(c Register) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	policy := DefaultPolicy()
+	if c.Actor.Kind == domain.ActorImport {
+		// What was booked elsewhere was promised table by table.
+		policy.Assignment = restaurantday.FirstFit
+	}
 	return []Event{Registered{
 		Stamp: s.stamp(c.Now), ID: c.ID, Owner: c.Owner, Profile: profile,
-		DayBoundary: DefaultDayBoundary, Policy: DefaultPolicy(),
+		DayBoundary: DefaultDayBoundary, Policy: policy,
 	}}, nil
 }
 
@@ -198,6 +230,11 @@ func (s State) changeProfile(c ChangeProfile) ([]Event, error) {
 	if profile.equal(s.Profile) {
 		return nil, nil
 	}
+	if profile.TimeZone != s.Profile.TimeZone {
+		if err := s.zoneFree(c); err != nil {
+			return nil, err
+		}
+	}
 	return []Event{ProfileChanged{Stamp: s.stamp(c.Now), Profile: profile}}, nil
 }
 
@@ -213,10 +250,24 @@ func (s State) setHours(c SetHours) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	if boundary == s.DayBoundary && slices.Equal(shifts, s.Shifts) {
-		return nil, nil
+	if err := s.blocksFit(boundary, c.Now); err != nil {
+		return nil, err
 	}
-	return []Event{HoursSet{Stamp: s.stamp(c.Now), Shifts: shifts, DayBoundary: boundary}}, nil
+	var events []Event
+	if boundary != s.DayBoundary || !slices.EqualFunc(shifts, s.Shifts, Shift.equal) {
+		events = append(events, HoursSet{Stamp: s.stamp(c.Now), Shifts: shifts, DayBoundary: boundary})
+	}
+	if c.SpecialDays == nil {
+		if err := s.specialDaysFit(boundary, c.Now); err != nil {
+			return nil, err
+		}
+		return events, nil
+	}
+	days, err := s.setSpecialDays(*c.SpecialDays, boundary, c.Now)
+	if err != nil {
+		return nil, err
+	}
+	return append(events, days...), nil
 }
 
 func (s State) addTable(c AddTable) ([]Event, error) {
@@ -243,8 +294,7 @@ func (s State) addTable(c AddTable) ([]Event, error) {
 		return nil, err
 	}
 	if len(s.Tables) >= maxTables {
-		return nil, domain.Reject(domain.CodeInvalid, fmt.Sprintf("a restaurant has at most %d tables", maxTables),
-			domain.Reason{Rule: "tables", Limit: maxTables, Actual: int64(len(s.Tables))})
+		return nil, tooMany("tables", "a restaurant has at most %d tables", maxTables, len(s.Tables))
 	}
 	return []Event{TableAdded{Stamp: s.stamp(c.Now), Table: table}}, nil
 }
@@ -262,6 +312,7 @@ func (s State) changeTable(c ChangeTable) ([]Event, error) {
 	set(&table.Min, c.Min)
 	set(&table.Max, c.Max)
 	set(&table.Area, c.Area)
+	set(&table.OfflineOnly, c.OfflineOnly)
 	table, err := checkedTable(table)
 	if err != nil {
 		return nil, err
@@ -287,19 +338,12 @@ func (s State) numberFree(table restaurantday.Table) error {
 	return nil
 }
 
-func (s State) removeTable(c RemoveTable) ([]Event, error) {
-	if err := s.allow(c.Actor); err != nil {
-		return nil, err
-	}
-	if _, ok := s.Table(c.ID); !ok {
-		return nil, nil
-	}
-	return []Event{TableRemoved{Stamp: s.stamp(c.Now), ID: c.ID}}, nil
-}
-
 func (s State) setPolicy(c SetPolicy) ([]Event, error) {
 	if err := s.allow(c.Actor); err != nil {
 		return nil, err
+	}
+	if c.KeepAssignment {
+		c.Policy.Assignment = s.Policy.Assignment
 	}
 	policy, err := checkedPolicy(c.Policy)
 	if err != nil {

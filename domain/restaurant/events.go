@@ -65,6 +65,63 @@ type Published struct {
 	domain.Stamp
 }
 
+// SpecialDaySet holds a special day whole, as it is now.
+type SpecialDaySet struct {
+	domain.Stamp
+	Day SpecialDay
+}
+
+// SpecialDayRemoved gives a date the week's hours again.
+type SpecialDayRemoved struct {
+	domain.Stamp
+	Date domain.ServiceDate
+}
+
+// ClosureAdded closes a range of dates.
+type ClosureAdded struct {
+	domain.Stamp
+	Closure Closure
+}
+
+// ClosureRemoved ends a closure.
+type ClosureRemoved struct {
+	domain.Stamp
+	ID domain.ClosureID
+}
+
+// BlockAdded keeps tables from being promised.
+type BlockAdded struct {
+	domain.Stamp
+	Block Block
+}
+
+// BlockRemoved ends a block.
+type BlockRemoved struct {
+	domain.Stamp
+	ID domain.BlockID
+}
+
+// CombinationAdded lets tables be put together.
+type CombinationAdded struct {
+	domain.Stamp
+	Combination restaurantday.Combination
+}
+
+// CombinationRemoved ends a combination.
+type CombinationRemoved struct {
+	domain.Stamp
+	ID domain.CombinationID
+}
+
+func (SpecialDaySet) restaurantEvent()      {}
+func (SpecialDayRemoved) restaurantEvent()  {}
+func (ClosureAdded) restaurantEvent()       {}
+func (ClosureRemoved) restaurantEvent()     {}
+func (BlockAdded) restaurantEvent()         {}
+func (BlockRemoved) restaurantEvent()       {}
+func (CombinationAdded) restaurantEvent()   {}
+func (CombinationRemoved) restaurantEvent() {}
+
 func (Registered) restaurantEvent()     {}
 func (ProfileChanged) restaurantEvent() {}
 func (HoursSet) restaurantEvent()       {}
@@ -86,7 +143,7 @@ func evolve(s State, e Event) State {
 	case HoursSet:
 		s.Shifts, s.DayBoundary = e.Shifts, e.DayBoundary
 	case TableAdded:
-		s.Tables = append(s.without(e.Table.ID), e.Table)
+		s.Tables = append(without(s.Tables, sameTable(e.Table.ID)), e.Table)
 	case TableChanged:
 		tables := make([]restaurantday.Table, len(s.Tables))
 		for i, t := range s.Tables {
@@ -97,22 +154,43 @@ func evolve(s State, e Event) State {
 		}
 		s.Tables = tables
 	case TableRemoved:
-		s.Tables = s.without(e.ID)
+		s.Tables = without(s.Tables, sameTable(e.ID))
+		s.Blocks = blocksWithout(s.Blocks, e.ID)
 	case PolicySet:
 		s.Policy = e.Policy
 	case Published:
 		s.Status = StatusOpen
+	case SpecialDaySet:
+		s.SpecialDays = withSpecialDay(s.SpecialDays, e.Day, e.At)
+	case SpecialDayRemoved:
+		s.SpecialDays = without(s.SpecialDays, func(d SpecialDay) bool { return d.Date == e.Date })
+	case ClosureAdded:
+		s.Closures = withClosure(s.Closures, e.Closure, e.At)
+	case ClosureRemoved:
+		s.Closures = without(s.Closures, func(c Closure) bool { return c.ID == e.ID })
+	case BlockAdded:
+		s.Blocks = withBlock(s.Blocks, e.Block, e.At)
+	case BlockRemoved:
+		s.Blocks = without(s.Blocks, func(b Block) bool { return b.ID == e.ID })
+	case CombinationAdded:
+		s.Combinations = append(without(s.Combinations, func(c restaurantday.Combination) bool { return c.ID == e.Combination.ID }), e.Combination)
+	case CombinationRemoved:
+		s.Combinations = without(s.Combinations, func(c restaurantday.Combination) bool { return c.ID == e.ID })
 	}
 	return s
 }
 
-// without copies the tables but the one with this id, with room for one more.
-func (s State) without(id domain.TableID) []restaurantday.Table {
-	tables := make([]restaurantday.Table, 0, len(s.Tables)+1)
-	for _, t := range s.Tables {
-		if t.ID != id {
-			tables = append(tables, t)
+// without copies a list but for what is unwanted, with room for one more.
+func without[T any](list []T, unwanted func(T) bool) []T {
+	kept := make([]T, 0, len(list)+1)
+	for _, v := range list {
+		if !unwanted(v) {
+			kept = append(kept, v)
 		}
 	}
-	return tables
+	return kept
+}
+
+func sameTable(id domain.TableID) func(restaurantday.Table) bool {
+	return func(t restaurantday.Table) bool { return t.ID == id }
 }

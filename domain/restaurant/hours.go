@@ -40,9 +40,14 @@ func checkedHours(given []Shift, boundary int) ([]Shift, error) {
 		return nil, outOfRange("day_boundary", boundary, 0, maxDayBoundary)
 	}
 	if len(given) > maxShifts {
-		return nil, domain.Reject(domain.CodeInvalid, fmt.Sprintf("a week has at most %d shifts", maxShifts),
-			domain.Reason{Rule: "shifts", Limit: maxShifts, Actual: int64(len(given))})
+		return nil, tooMany("shifts", "a week has at most %d shifts", maxShifts, len(given))
 	}
+	return checkedShifts(given, boundary)
+}
+
+// checkedShifts returns the shifts as they are kept, or why one cannot be, or not beside
+// another.
+func checkedShifts(given []Shift, boundary int) ([]Shift, error) {
 	var shifts []Shift
 	for _, s := range given {
 		s, err := s.checked(boundary)
@@ -84,6 +89,12 @@ func (s Shift) checked(boundary int) (Shift, error) {
 	}
 	if s.SlotMinutes < minSlotMinutes || s.SlotMinutes > maxSlotMinutes {
 		return Shift{}, outOfRange("slot_minutes", s.SlotMinutes, minSlotMinutes, maxSlotMinutes)
+	}
+	if s.PacingCovers < 0 || s.PacingCovers > maxPacingCovers {
+		return Shift{}, outOfRange("pacing_covers", s.PacingCovers, 0, maxPacingCovers)
+	}
+	if s.Turns, err = checkedTurns(s.Turns, 0); err != nil {
+		return Shift{}, err
 	}
 	turns := domain.FormatClock(boundary)
 	opens, last, closes := s.span()

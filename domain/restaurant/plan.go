@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"daybook/domain"
@@ -13,7 +12,8 @@ import (
 
 // DayPlan is what the book of one service date is opened with. Revision is that of the
 // restaurant's stream, which s was folded from; loc is the zone that the profile names. A
-// date on which no shift opens gives a plan without slots.
+// date on which no shift opens gives a plan without slots. A closure comes before a special
+// day, and that before the week.
 //
 // It is refused with domain.CodeNotFound for a restaurant that there is not, and with
 // domain.CodeClosed for one that is not published. Another zone is an error of the caller.
@@ -35,16 +35,41 @@ func (s State) DayPlan(date domain.ServiceDate, revision uint64, loc *time.Locat
 		Revision:     revision,
 		Zone:         s.Profile.TimeZone,
 		Tables:       s.floor(),
+		Combinations: s.combined(),
+		Blocks:       s.blocksOn(date, loc),
 		Policy:       s.Policy,
 		BookableFrom: date.AddDays(-s.Policy.HorizonDays).Clock(0, loc),
 	}
-	for _, shift := range s.Shifts {
-		if shift.Days.Has(date.Weekday()) {
-			plan.Slots = append(plan.Slots, shift.slots(date, s.DayBoundary, loc)...)
+	shifts, closure := s.shiftsOn(date)
+	plan.Closure = closure
+	for _, shift := range shifts {
+		slots := shift.slots(date, s.DayBoundary, loc)
+		plan.Slots = append(plan.Slots, slots...)
+		if len(slots) > 0 && (len(shift.Turns) > 0 || shift.PacingCovers > 0) {
+			plan.Shifts = append(plan.Shifts, restaurantday.ShiftPlan{Name: shift.Name, Turns: shift.Turns, PacingCovers: shift.PacingCovers})
 		}
 	}
 	slices.SortFunc(plan.Slots, func(a, b restaurantday.Slot) int { return cmp.Compare(a.StartsAt, b.StartsAt) })
 	return plan, nil
+}
+
+// shiftsOn lists the shifts of a service date or says, as far as it was told, why it is closed.
+func (s State) shiftsOn(date domain.ServiceDate) (shifts []Shift, closure string) {
+	if c, ok := s.Closure(date); ok {
+		return nil, c.Reason
+	}
+	if d, ok := s.SpecialDay(date); ok {
+		if len(d.Shifts) == 0 {
+			return nil, d.Name
+		}
+		return d.Shifts, ""
+	}
+	for _, shift := range s.Shifts {
+		if shift.Days.Has(date.Weekday()) {
+			shifts = append(shifts, shift)
+		}
+	}
+	return shifts, ""
 }
 
 // slots lists the slots of the shift that opens on date.
@@ -80,45 +105,4 @@ func closing(date domain.ServiceDate, closes int, after domain.Instant, loc *tim
 		}
 	}
 	return max(date.Clock(closes, loc), after)
-}
-
-// floor lists the tables by capacity, then by number as people count: 2 before 10.
-func (s State) floor() []restaurantday.Table {
-	tables := slices.Clone(s.Tables)
-	slices.SortStableFunc(tables, func(a, b restaurantday.Table) int {
-		return cmp.Or(cmp.Compare(a.Max, b.Max), compareNatural(a.Number, b.Number))
-	})
-	return tables
-}
-
-// compareNatural orders by stretches: those of digits by value, others by letter.
-func compareNatural(a, b string) int {
-	restA, restB := a, b
-	for restA != "" && restB != "" {
-		var partA, partB string
-		var digitsA, digitsB bool
-		partA, digitsA, restA = stretch(restA)
-		partB, digitsB, restB = stretch(restB)
-		if digitsA && digitsB {
-			partA, partB = strings.TrimLeft(partA, "0"), strings.TrimLeft(partB, "0")
-			if c := cmp.Compare(len(partA), len(partB)); c != 0 {
-				return c
-			}
-		}
-		if c := strings.Compare(partA, partB); c != 0 {
-			return c
-		}
-	}
-	return cmp.Or(cmp.Compare(len(restA), len(restB)), strings.Compare(a, b))
-}
-
-// stretch cuts the leading run of digits, or of anything else, off s.
-func stretch(s string) (part string, digits bool, rest string) {
-	isDigit := func(i int) bool { return s[i] >= '0' && s[i] <= '9' }
-	digits = isDigit(0)
-	i := 1
-	for i < len(s) && isDigit(i) == digits {
-		i++
-	}
-	return s[:i], digits, s[i:]
 }

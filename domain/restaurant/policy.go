@@ -18,14 +18,17 @@ const (
 	maxNoticeMinutes = 7 * day
 	maxBufferMinutes = 240
 	maxPacingCovers  = 100_000
+	maxCancelMinutes = 30 * day
+	maxOfferMinutes  = 120
 	maxTurns         = 20
 	minTurnMinutes   = 5
 	maxTurnMinutes   = 720
 )
 
 // DefaultPolicy is what a restaurant starts with: holds of five minutes, 90 days ahead, no
-// notice, no pacing. No buffer either: the turn times include clearing the table, and with
-// slots each half hour ten minutes between two turns would cost a whole slot.
+// notice, no pacing, free cancellation up to the seating, late binding. No buffer either:
+// the turn times include clearing the table, and with slots each half hour ten minutes
+// between two turns would cost a whole slot.
 func DefaultPolicy() restaurantday.Policy {
 	return restaurantday.Policy{
 		HoldMinutes: 5,
@@ -34,11 +37,16 @@ func DefaultPolicy() restaurantday.Policy {
 			{UpToParty: 2, Minutes: 90}, {UpToParty: 4, Minutes: 105}, {UpToParty: 6, Minutes: 120},
 			{UpToParty: domain.MaxPartySize, Minutes: 150},
 		},
+		WaitlistOfferMinutes: restaurantday.DefaultOfferMinutes,
+		Assignment:           restaurantday.LateBinding,
 	}
 }
 
 // checkedPolicy returns the policy as it is kept, or why it cannot be.
 func checkedPolicy(p restaurantday.Policy) (restaurantday.Policy, error) {
+	if p.WaitlistOfferMinutes == 0 {
+		p.WaitlistOfferMinutes = restaurantday.DefaultOfferMinutes
+	}
 	for _, n := range []struct {
 		field            string
 		got, least, most int
@@ -48,28 +56,46 @@ func checkedPolicy(p restaurantday.Policy) (restaurantday.Policy, error) {
 		{"notice_minutes", p.NoticeMinutes, 0, maxNoticeMinutes},
 		{"buffer_minutes", p.BufferMinutes, 0, maxBufferMinutes},
 		{"pacing_covers", p.PacingCovers, 0, maxPacingCovers},
+		{"cancel_minutes", p.CancelMinutes, 0, maxCancelMinutes},
+		{"waitlist_offer_minutes", p.WaitlistOfferMinutes, 1, maxOfferMinutes},
 	} {
 		if n.got < n.least || n.got > n.most {
 			return restaurantday.Policy{}, outOfRange(n.field, n.got, n.least, n.most)
 		}
 	}
-	if len(p.Turns) < 1 || len(p.Turns) > maxTurns {
-		return restaurantday.Policy{}, domain.Reject(domain.CodeInvalid, fmt.Sprintf("there are %d turn times; want 1 to %d", len(p.Turns), maxTurns),
-			domain.Reason{Rule: "turn_minutes", Limit: maxTurns, Actual: int64(len(p.Turns))})
+	if p.Assignment != restaurantday.FirstFit && p.Assignment != restaurantday.LateBinding {
+		return restaurantday.Policy{}, domain.Invalid("assignment", "the tables are given first fit or bound late")
+	}
+	turns, err := checkedTurns(p.Turns, 1)
+	if err != nil {
+		return restaurantday.Policy{}, err
+	}
+	p.Turns = turns
+	return p, nil
+}
+
+// checkedTurns returns the turn times as they are kept, at least so many of them, or why
+// they cannot be.
+func checkedTurns(given []restaurantday.TurnTime, least int) ([]restaurantday.TurnTime, error) {
+	if len(given) < least || len(given) > maxTurns {
+		return nil, domain.Reject(domain.CodeInvalid, fmt.Sprintf("there are %d turn times; want %d to %d", len(given), least, maxTurns),
+			domain.Reason{Rule: "turn_minutes", Limit: maxTurns, Actual: int64(len(given))})
 	}
 	var before domain.PartySize
-	for _, t := range p.Turns {
+	for _, t := range given {
 		if t.UpToParty <= before || t.UpToParty > domain.MaxPartySize {
-			return restaurantday.Policy{}, domain.Invalid("turn_minutes",
+			return nil, domain.Invalid("turn_minutes",
 				fmt.Sprintf("the turn times are for parties up to 1 to %d, rising; %d comes after %d", domain.MaxPartySize, t.UpToParty, before))
 		}
 		if t.Minutes < minTurnMinutes || t.Minutes > maxTurnMinutes {
-			return restaurantday.Policy{}, outOfRange("turn_minutes", t.Minutes, minTurnMinutes, maxTurnMinutes)
+			return nil, outOfRange("turn_minutes", t.Minutes, minTurnMinutes, maxTurnMinutes)
 		}
 		before = t.UpToParty
 	}
-	p.Turns = slices.Clone(p.Turns)
-	return p, nil
+	if len(given) == 0 {
+		return nil, nil
+	}
+	return slices.Clone(given), nil
 }
 
 func equalPolicy(a, b restaurantday.Policy) bool {

@@ -154,3 +154,9 @@ func outOfRange(field string, got, least, most int) error {
 	return domain.Reject(domain.CodeInvalid, fmt.Sprintf("%s is %d; it can be %d to %d", field, got, least, most),
 		domain.Reason{Rule: field, Limit: int64(limit), Actual: int64(got)})
 }
+
+// tooMany refuses more of something than there may be; format says what, with the limit.
+func tooMany(field, format string, limit, actual int) error {
+	return domain.Reject(domain.CodeInvalid, fmt.Sprintf(format, limit),
+		domain.Reason{Rule: field, Limit: int64(limit), Actual: int64(actual)})
+}

@@ -1,5 +1,6 @@
-// Package restaurant is one restaurant as its owner describes it: profile, weekly hours,
-// tables and the policy by which it lets itself be booked.
+// Package restaurant is one restaurant as its owner describes it: profile, weekly hours and
+// the days that differ from them, closures, tables with their combinations and blocks, and
+// the policy by which it lets itself be booked.
 //
 // What belongs here: the commands and events of a restaurant, the rules between them, and
 // how a restaurant becomes the plan of one service date. What is promised on that date is
@@ -8,6 +9,8 @@
 package restaurant
 
 import (
+	"slices"
+
 	"daybook/domain"
 	"daybook/domain/restaurantday"
 )
@@ -64,6 +67,48 @@ type Shift struct {
 	LastSeating int
 	Closes      int
 	SlotMinutes int // from one slot to the next, 5 to 240
+	// Turns and PacingCovers are the shift's own; none and 0 leave it to the policy.
+	Turns        []restaurantday.TurnTime
+	PacingCovers int
+}
+
+func (s Shift) equal(o Shift) bool {
+	return s.Days == o.Days && s.Name == o.Name && s.Opens == o.Opens && s.LastSeating == o.LastSeating && s.Closes == o.Closes &&
+		s.SlotMinutes == o.SlotMinutes && s.PacingCovers == o.PacingCovers && slices.Equal(s.Turns, o.Turns)
+}
+
+// SpecialDay is a service date with hours of its own in place of the week's.
+type SpecialDay struct {
+	Date   domain.ServiceDate
+	Name   string  // what day it is, such as "New Year's Eve"; shown to guests; may be empty
+	Shifts []Shift // their Days are empty, as the date is their day; no shifts mean closed
+}
+
+func (d SpecialDay) equal(o SpecialDay) bool {
+	return d.Date == o.Date && d.Name == o.Name && slices.EqualFunc(d.Shifts, o.Shifts, Shift.equal)
+}
+
+// Closure is a range of service dates on which the restaurant is closed, whatever the week
+// and special days say.
+type Closure struct {
+	ID       domain.ClosureID
+	From, To domain.ServiceDate // both belong to it
+	Reason   string             // shown to guests
+}
+
+// Block is a stretch of one service date for which tables cannot be promised.
+type Block struct {
+	ID     domain.BlockID
+	Tables []domain.TableID // none for the whole floor
+	Date   domain.ServiceDate
+	// From and To are what clocks at the restaurant show, in minutes after midnight, 0 to
+	// 1439. A From before the day turns is past midnight; so is a To at From or earlier.
+	From, To int
+	Reason   string // for the restaurant's own people, kept for ever: no place for guests' names
+}
+
+func (b Block) equal(o Block) bool {
+	return b.ID == o.ID && b.Date == o.Date && b.From == o.From && b.To == o.To && b.Reason == o.Reason && slices.Equal(b.Tables, o.Tables)
 }
 
 // State is a restaurant, folded. It is a value: Evolve returns a new one and shares what
@@ -73,8 +118,14 @@ type State struct {
 	Owner        domain.UserID       // empty for one that was brought in and has no account yet
 	Profile      Profile
 	Shifts       []Shift
-	DayBoundary  int                   // minutes after midnight at which the service date turns
-	Tables       []restaurantday.Table // in the order they were added
+	DayBoundary  int                         // minutes after midnight at which the service date turns
+	Tables       []restaurantday.Table       // in the order they were added
+	Combinations []restaurantday.Combination // likewise
+	// SpecialDays, Closures and Blocks stand by when they begin. Those over for more than a
+	// month are no longer here: nothing is decided by them.
+	SpecialDays  []SpecialDay
+	Closures     []Closure
+	Blocks       []Block
 	Policy       restaurantday.Policy
 	Status       Status
 	RegisteredAt domain.Instant

@@ -96,16 +96,16 @@ func TestRegister(t *testing.T) {
 			Stamp: stamp(now), ID: id, Owner: owner, Profile: want, DayBoundary: 300,
 			Policy: restaurantday.Policy{HoldMinutes: 5, HorizonDays: 90, Turns: []restaurantday.TurnTime{
 				{UpToParty: 2, Minutes: 90}, {UpToParty: 4, Minutes: 105}, {UpToParty: 6, Minutes: 120}, {UpToParty: 500, Minutes: 150},
-			}},
+			}, WaitlistOfferMinutes: 10, Assignment: restaurantday.LateBinding},
 		})
 	})
 	t.Run("twice is already so", func(t *testing.T) { same(t, decided(t, given(t), register(t))) })
-	t.Run("an import may leave the owner open", func(t *testing.T) {
+	t.Run("an import may leave the owner open, and keeps tables as booked", func(t *testing.T) {
 		c := register(t)
 		c.Actor, c.Owner = domain.Importer(), ""
-		if got := decided(t, State{}, c); got[0].(Registered).Owner != "" {
-			t.Errorf("got %+v", got)
-		}
+		want := DefaultPolicy()
+		want.Assignment = restaurantday.FirstFit
+		same(t, decided(t, State{}, c), Registered{Stamp: stamp(now), ID: id, Profile: profile(), DayBoundary: 300, Policy: want})
 	})
 	t.Run("nobody registers for another", func(t *testing.T) {
 		for name, c := range map[string]Register{
@@ -393,5 +393,5 @@ func TestEventsDoNotShareWithTheCommand(t *testing.T) {
 	got = append(got, decided(t, given(t), p)...)
 	p.Policy.Turns[0].Minutes = 1
 	same(t, got, HoursSet{stamp(now), []Shift{weekend}, 300},
-		PolicySet{stamp(now), restaurantday.Policy{HoldMinutes: 1, Turns: []restaurantday.TurnTime{{UpToParty: 2, Minutes: 60}}}})
+		PolicySet{stamp(now), restaurantday.Policy{HoldMinutes: 1, WaitlistOfferMinutes: 10, Turns: []restaurantday.TurnTime{{UpToParty: 2, Minutes: 60}}}})
 }

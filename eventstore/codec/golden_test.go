@@ -102,6 +102,37 @@ func goldens() []golden {
 		{"restaurant.policy_set.v1", 1, RestaurantStream(testRestaurant), restaurant.PolicySet{Stamp: stamp, Policy: policy}},
 		{"restaurant.table_added.v1.offline", 1, RestaurantStream(testRestaurant), restaurant.TableAdded{Stamp: stamp, Table: offline}},
 		{"restaurant.policy_set.v1.late", 1, RestaurantStream(testRestaurant), restaurant.PolicySet{Stamp: stamp, Policy: late}},
+		{"restaurant.hours_set.v1.own", 1, RestaurantStream(testRestaurant), restaurant.HoursSet{Stamp: stamp, DayBoundary: 300, Shifts: []restaurant.Shift{{
+			Days: restaurant.On(time.Sunday), Name: "Brunch", Opens: 600, LastSeating: 780, Closes: 900, SlotMinutes: 30,
+			Turns: []restaurantday.TurnTime{{UpToParty: 500, Minutes: 75}}, PacingCovers: 16,
+		}}}},
+		{"restaurant.special_day_set.v1", 1, RestaurantStream(testRestaurant), restaurant.SpecialDaySet{Stamp: stamp, Day: restaurant.SpecialDay{
+			Date: testDate, Name: "New Year's Eve", Shifts: []restaurant.Shift{{
+				Name: "Menu", Opens: 1140, LastSeating: 1200, Closes: 60, SlotMinutes: 60,
+				Turns: []restaurantday.TurnTime{{UpToParty: 500, Minutes: 360}}, PacingCovers: 40,
+			}},
+		}}},
+		{"restaurant.special_day_set.v1.closed", 1, RestaurantStream(testRestaurant), restaurant.SpecialDaySet{
+			Stamp: stamp, Day: restaurant.SpecialDay{Date: testDate},
+		}},
+		{"restaurant.special_day_removed.v1", 1, RestaurantStream(testRestaurant), restaurant.SpecialDayRemoved{Stamp: stamp, Date: testDate}},
+		{"restaurant.closure_added.v1", 1, RestaurantStream(testRestaurant), restaurant.ClosureAdded{Stamp: stamp, Closure: restaurant.Closure{
+			ID: domain.NewClosureID([16]byte{14}), From: testDate, To: testDate + 13, Reason: "summer holidays",
+		}}},
+		{"restaurant.closure_removed.v1", 1, RestaurantStream(testRestaurant), restaurant.ClosureRemoved{Stamp: stamp, ID: domain.NewClosureID([16]byte{14})}},
+		{"restaurant.block_added.v1", 1, RestaurantStream(testRestaurant), restaurant.BlockAdded{Stamp: stamp, Block: restaurant.Block{
+			ID: domain.NewBlockID([16]byte{12}), Tables: []domain.TableID{offline.ID}, Date: testDate, From: 1140, To: 30, Reason: "a wobbly leg",
+		}}},
+		{"restaurant.block_added.v1.floor", 1, RestaurantStream(testRestaurant), restaurant.BlockAdded{Stamp: stamp, Block: restaurant.Block{
+			ID: domain.NewBlockID([16]byte{13}), Date: testDate, From: 1080, To: 1140,
+		}}},
+		{"restaurant.block_removed.v1", 1, RestaurantStream(testRestaurant), restaurant.BlockRemoved{Stamp: stamp, ID: domain.NewBlockID([16]byte{12})}},
+		{"restaurant.combination_added.v1", 1, RestaurantStream(testRestaurant), restaurant.CombinationAdded{Stamp: stamp, Combination: restaurantday.Combination{
+			ID: domain.NewCombinationID([16]byte{11}), Tables: []domain.TableID{table.ID, offline.ID}, Min: 5, Max: 8,
+		}}},
+		{"restaurant.combination_removed.v1", 1, RestaurantStream(testRestaurant), restaurant.CombinationRemoved{
+			Stamp: stamp, ID: domain.NewCombinationID([16]byte{11}),
+		}},
 		{"restaurant.published.v1", 1, RestaurantStream(testRestaurant), restaurant.Published{Stamp: stamp}},
 		{"user.registered.v1", 1, UserStream(testUser), user.Registered{
 			Stamp: stamp, ID: testUser, EmailHash: string(email)[len(EmailPrefix):], Email: "zoe@example.com", FirstName: "Zoë", LastName: "Quill",

@@ -37,8 +37,16 @@ var inClear = map[string][]string{
 	TypeRestaurantTableChanged:   {"Table.ID", "Table.Number", "Table.Area"},
 	TypeRestaurantTableRemoved:   {"ID"},
 	TypeRestaurantPolicySet:      {"Policy.Assignment"},
-	TypeUserRegistered:           {"ID", "EmailHash", "Consents[]"},
-	TypeEmailClaimed:             {"User"},
+	TypeRestaurantSpecialDaySet:  {"Day.Name", "Day.Shifts[].Name"},
+	// Reasons of closures are for guests; those of blocks are where to write no guest's name, as the API says.
+	TypeRestaurantClosureAdded:       {"Closure.ID", "Closure.Reason"},
+	TypeRestaurantClosureRemoved:     {"ID"},
+	TypeRestaurantBlockAdded:         {"Block.ID", "Block.Tables[]", "Block.Reason"},
+	TypeRestaurantBlockRemoved:       {"ID"},
+	TypeRestaurantCombinationAdded:   {"Combination.ID", "Combination.Tables[]"},
+	TypeRestaurantCombinationRemoved: {"ID"},
+	TypeUserRegistered:               {"ID", "EmailHash", "Consents[]"},
+	TypeEmailClaimed:                 {"User"},
 }
 
 // profileInClear: a restaurant shows its profile to everybody.

@@ -122,30 +122,36 @@ type hoursSetV1 struct {
 }
 
 type shiftV1 struct {
-	Days        weekdays `json:"days"`
-	Name        string   `json:"name,omitempty"`
-	Opens       clock    `json:"opens"`
-	LastSeating clock    `json:"lastSeating"`
-	Closes      clock    `json:"closes"`
-	SlotMinutes int      `json:"slotMinutes"`
+	Days         weekdays     `json:"days"`
+	Name         string       `json:"name,omitempty"`
+	Opens        clock        `json:"opens"`
+	LastSeating  clock        `json:"lastSeating"`
+	Closes       clock        `json:"closes"`
+	SlotMinutes  int          `json:"slotMinutes"`
+	Turns        []turnTimeV1 `json:"turns,omitempty"`
+	PacingCovers int          `json:"pacingCovers,omitempty"`
+}
+
+func shiftToV1(s restaurant.Shift) shiftV1 {
+	return shiftV1{
+		Days: weekdays(s.Days), Name: s.Name, Opens: clock(s.Opens), LastSeating: clock(s.LastSeating),
+		Closes: clock(s.Closes), SlotMinutes: s.SlotMinutes, Turns: turnsToV1(s.Turns), PacingCovers: s.PacingCovers,
+	}
+}
+
+func shiftFromV1(s shiftV1) restaurant.Shift {
+	return restaurant.Shift{
+		Days: restaurant.Weekdays(s.Days), Name: s.Name, Opens: int(s.Opens), LastSeating: int(s.LastSeating),
+		Closes: int(s.Closes), SlotMinutes: s.SlotMinutes, Turns: turnsFromV1(s.Turns), PacingCovers: s.PacingCovers,
+	}
 }
 
 var restaurantHoursSet = open(TypeRestaurantHoursSet,
 	func(e restaurant.HoursSet) hoursSetV1 {
-		return hoursSetV1{DayBoundary: clock(e.DayBoundary), Shifts: each(e.Shifts, func(s restaurant.Shift) shiftV1 {
-			return shiftV1{
-				Days: weekdays(s.Days), Name: s.Name, Opens: clock(s.Opens), LastSeating: clock(s.LastSeating),
-				Closes: clock(s.Closes), SlotMinutes: s.SlotMinutes,
-			}
-		})}
+		return hoursSetV1{DayBoundary: clock(e.DayBoundary), Shifts: each(e.Shifts, shiftToV1)}
 	},
 	func(f hoursSetV1, s domain.Stamp) restaurant.HoursSet {
-		return restaurant.HoursSet{Stamp: s, DayBoundary: int(f.DayBoundary), Shifts: each(f.Shifts, func(s shiftV1) restaurant.Shift {
-			return restaurant.Shift{
-				Days: restaurant.Weekdays(s.Days), Name: s.Name, Opens: int(s.Opens), LastSeating: int(s.LastSeating),
-				Closes: int(s.Closes), SlotMinutes: s.SlotMinutes,
-			}
-		})}
+		return restaurant.HoursSet{Stamp: s, DayBoundary: int(f.DayBoundary), Shifts: each(f.Shifts, shiftFromV1)}
 	})
 
 type tableV1 struct {

@@ -19,6 +19,15 @@ const (
 	TypeRestaurantPolicySet      = "restaurant.policy_set"
 	TypeRestaurantPublished      = "restaurant.published"
 
+	TypeRestaurantSpecialDaySet      = "restaurant.special_day_set"
+	TypeRestaurantSpecialDayRemoved  = "restaurant.special_day_removed"
+	TypeRestaurantClosureAdded       = "restaurant.closure_added"
+	TypeRestaurantClosureRemoved     = "restaurant.closure_removed"
+	TypeRestaurantBlockAdded         = "restaurant.block_added"
+	TypeRestaurantBlockRemoved       = "restaurant.block_removed"
+	TypeRestaurantCombinationAdded   = "restaurant.combination_added"
+	TypeRestaurantCombinationRemoved = "restaurant.combination_removed"
+
 	TypeUserRegistered = "user.registered"
 	TypeUserLoggedIn   = "user.logged_in"
 	TypeEmailClaimed   = "email.claimed"
@@ -30,6 +39,8 @@ func allForms() []form {
 		dayOpened, reservationHeld, reservationConfirmed, reservationCancelled, reservationExpired, demandRefused,
 		restaurantRegistered, restaurantProfileChanged, restaurantHoursSet, restaurantTableAdded,
 		restaurantTableChanged, restaurantTableRemoved, restaurantPolicySet, restaurantPublished,
+		restaurantSpecialDaySet, restaurantSpecialDayRemoved, restaurantClosureAdded, restaurantClosureRemoved,
+		restaurantBlockAdded, restaurantBlockRemoved, restaurantCombinationAdded, restaurantCombinationRemoved,
 		userRegistered, userLoggedIn, emailClaimed,
 	}
 }
