@@ -7,35 +7,36 @@ import (
 	"daybook/domain"
 )
 
-// floor is what a plan makes of its tables, told in indexes.
+// floor is what a plan makes of its tables, told in indexes. The sets are what a party can
+// have: the tables alone, in the plan's order, then the combinations, in the order in which
+// they are tried.
 type floor struct {
-	combinations []combination       // in the order in which they are tried
-	blocked      [][]domain.Interval // by table
+	sets    [][]int             // each rising
+	seats   []seats             // of the combinations
+	blocked [][]domain.Interval // by table
 }
 
-// combination is a plan's combination by the indexes of its tables, rising.
-type combination struct {
-	tables   []int
-	min, max domain.PartySize
-}
+// seats are the parties that a combination seats.
+type seats struct{ min, max domain.PartySize }
 
 // floorOf reads a plan. A combination with a table that the plan lacks is left out.
 func floorOf(p *Plan) *floor {
-	f := &floor{blocked: make([][]domain.Interval, len(p.Tables))}
-	for _, c := range p.Combinations {
-		tables := p.tableIndexes(c.Tables)
-		if len(tables) == len(c.Tables) {
-			f.combinations = append(f.combinations, combination{tables, c.Min, c.Max})
-		}
-	}
-	slices.SortStableFunc(f.combinations, func(a, b combination) int {
-		return cmp.Or(cmp.Compare(a.max, b.max), cmp.Compare(len(a.tables), len(b.tables)))
-	})
+	f := &floor{sets: make([][]int, len(p.Tables)), blocked: make([][]domain.Interval, len(p.Tables))}
 	for i, t := range p.Tables {
+		f.sets[i] = []int{i}
 		for _, b := range p.Blocks {
 			if b.Covers(t.ID) {
 				f.blocked[i] = append(f.blocked[i], b.During)
 			}
+		}
+	}
+	combinations := slices.Clone(p.Combinations)
+	slices.SortStableFunc(combinations, func(a, b Combination) int {
+		return cmp.Or(cmp.Compare(a.Max, b.Max), cmp.Compare(len(a.Tables), len(b.Tables)))
+	})
+	for _, c := range combinations {
+		if tables := p.tableIndexes(c.Tables); len(tables) == len(c.Tables) && len(tables) > 0 {
+			f.sets, f.seats = append(f.sets, tables), append(f.seats, seats{c.Min, c.Max})
 		}
 	}
 	return f
@@ -95,6 +96,10 @@ func (o Occupancy) stretch(r Request) (turn, occupied domain.Interval) {
 	return turn, occupied
 }
 
+// searchSteps is how far one request's search for a re-assignment goes: how many times it
+// looks whether a party could go to a table.
+const searchSteps = 20_000
+
 // seat finds tables for r, whatever the rules on time and pacing say: the single table that
 // wastes least; where the plan binds late, one that others can make way from; then a
 // combination of tables, by the same two ways.
@@ -103,33 +108,109 @@ func (o Occupancy) seat(r Request) (Seating, bool) {
 	return o.seatWithin(r, &steps)
 }
 
-// searchSteps is how far one request's search for a re-assignment goes: how many times it
-// looks whether a party could go to a table.
-const searchSteps = 4000
-
 // seatWithin is seat with a search of so many steps, from which it takes what it needs.
-func (o Occupancy) seatWithin(r Request, steps *int) (Seating, bool) {
-	turn, want := o.stretch(r)
-	s := Seating{Turn: turn, Occupied: want}
-	if s.Tables = o.bestFree(r, want); s.Tables != nil {
-		return s, true
-	}
-	return s, false
+func (o Occupancy) seatWithin(r Request, steps *int) (s Seating, ok bool) {
+	s.Turn, s.Occupied = o.stretch(r)
+	before := *steps
+	s.Tables, s.Moves, ok = o.assign(r, s.Occupied, steps)
+	s.Steps = before - *steps
+	return s, ok
 }
 
-// bestFree is the first choice of what is free for r without anybody moving, combinations
-// left out; nil for nothing.
-func (o Occupancy) bestFree(r Request, want domain.Interval) []int {
+func (o Occupancy) assign(r Request, want domain.Interval, steps *int) (tables []int, moves []Move, ok bool) {
+	late := o.Plan.Policy.Assignment == LateBinding
 	if r.Tables != nil {
 		if o.free(r.Tables, want) {
-			return r.Tables
+			return r.Tables, nil, true
 		}
-		return nil
+		if !late {
+			return nil, nil, false
+		}
+		return o.searchFor(r, want, nil, true, steps)
 	}
 	if best := o.bestFit(r, want); best >= 0 {
-		return []int{best}
+		return o.floor.sets[best], nil, true
 	}
-	return nil
+	singles := o.singles(r)
+	if late {
+		if tables, moves, ok = o.searchFor(r, want, singles, false, steps); ok {
+			return tables, moves, true
+		}
+	}
+	combinations := o.combinations(r)
+	for _, set := range combinations {
+		if o.free(o.floor.sets[set], want) {
+			return o.floor.sets[set], nil, true
+		}
+	}
+	// With combinations for others there may be a way where there was none without.
+	if late && len(o.floor.seats) > 0 {
+		if tables, moves, ok = o.searchFor(r, want, append(singles, combinations...), true, steps); ok {
+			return tables, moves, true
+		}
+	}
+	for _, set := range o.overfull(r) {
+		if o.free(o.floor.sets[set], want) {
+			return o.floor.sets[set], nil, true
+		}
+	}
+	return nil, nil, false
+}
+
+// singles are the tables that would do for r alone, as sets of the floor.
+func (o Occupancy) singles(r Request) (sets []int32) {
+	for i := range o.Plan.Tables {
+		if r.takes(&o.Plan.Tables[i]) {
+			sets = append(sets, int32(i))
+		}
+	}
+	return sets
+}
+
+// combinations are those that would do for r, as sets of the floor. A wish for a table is
+// met where it is among them, one for an area where they all lie there.
+func (o Occupancy) combinations(r Request) (sets []int32) {
+	for i, seats := range o.floor.seats {
+		if r.Party < seats.min || r.Party > seats.max {
+			continue
+		}
+		set := len(o.Plan.Tables) + i
+		wished, fits := r.Wish.Table == "", true
+		for _, table := range o.floor.sets[set] {
+			t := &o.Plan.Tables[table]
+			wished = wished || t.ID == r.Wish.Table
+			fits = fits && (r.Staff || !t.OfflineOnly) && (r.Wish.Area == "" || r.Wish.Area == t.Area)
+		}
+		if wished && fits {
+			sets = append(sets, int32(set))
+		}
+	}
+	return sets
+}
+
+// overfull are the tables, the largest first, that are too small for r but will do because
+// staff say so.
+func (o Occupancy) overfull(r Request) (sets []int32) {
+	if r.Skip != domain.CodePartyTooLarge {
+		return nil
+	}
+	for i := len(o.Plan.Tables) - 1; i >= 0; i-- {
+		if t := &o.Plan.Tables[i]; r.Party > t.Max && (r.Staff || !t.OfflineOnly) && r.Wish.admits(t) {
+			sets = append(sets, int32(i))
+		}
+	}
+	return sets
+}
+
+// options are the sets of tables that would do for r if they were free.
+func (o Occupancy) options(r Request) (list [][]int) {
+	if r.Tables != nil {
+		return [][]int{r.Tables}
+	}
+	for _, set := range slices.Concat(o.singles(r), o.combinations(r), o.overfull(r)) {
+		list = append(list, o.floor.sets[set])
+	}
+	return list
 }
 
 // bestFit picks the free table that wastes least: the smallest that seats the party, then
@@ -155,18 +236,4 @@ func (o Occupancy) bestFit(r Request, want domain.Interval) int {
 // takes reports whether a table alone would do for r.
 func (r *Request) takes(t *Table) bool {
 	return r.Party >= t.Min && r.Party <= t.Max && (r.Staff || !t.OfflineOnly) && r.Wish.admits(t)
-}
-
-// options are the sets of tables that would do for r if they were free: single tables in
-// the floor's order, then combinations.
-func (o Occupancy) options(r Request) (list [][]int) {
-	if r.Tables != nil {
-		return [][]int{r.Tables}
-	}
-	for i := range o.Plan.Tables {
-		if r.takes(&o.Plan.Tables[i]) {
-			list = append(list, []int{i})
-		}
-	}
-	return list
 }
