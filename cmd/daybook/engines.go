@@ -18,6 +18,7 @@ import (
 	"daybook/eventstore"
 	"daybook/eventstore/embedded"
 	"daybook/eventstore/esdb"
+	"daybook/eventstore/observe"
 	"daybook/internal/keystore"
 	"daybook/projections/availability"
 	"daybook/projections/discovery"
@@ -39,6 +40,7 @@ type engineFlags struct {
 // engines is what everything stands on.
 type engines struct {
 	store    eventstore.Store
+	watched  *observe.Store  // the ledger, counted and timed
 	embedded *embedded.Store // nil where the ledger is elsewhere
 	keys     *keystore.Store
 	redis    redis.UniversalClient
@@ -96,14 +98,16 @@ func (e *engines) openLedger(ctx context.Context, f engineFlags, clock func() ti
 		if err != nil {
 			return err
 		}
-		e.store = store
+		e.watched = observe.New(store, observe.Options{Engine: "esdb", Clock: clock})
 	} else {
 		store, err := embedded.Open(eventsFolder(f.Data), embedded.Options{Clock: clock})
 		if err != nil {
 			return err
 		}
-		e.store, e.embedded = store, store
+		e.embedded = store
+		e.watched = observe.New(store, observe.Options{Engine: "embedded", Clock: clock})
 	}
+	e.store = e.watched
 	e.closers = append(e.closers, e.store)
 	return nil
 }

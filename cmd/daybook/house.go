@@ -199,7 +199,7 @@ func (h *house) serveLedger(ctx context.Context) (err error) {
 	if h.cfg.Ledger == nil {
 		return nil
 	}
-	if h.ledger, err = listenStore(ctx, h.engines.store, *h.cfg.Ledger); err != nil {
+	if h.ledger, err = listenStore(ctx, h.engines.embedded, *h.cfg.Ledger); err != nil {
 		return err
 	}
 	h.running.Go(h.ledger.serve)
@@ -263,6 +263,7 @@ func (h *house) observe() {
 	}
 	h.metrics.Gauge("daybook_holds_pending", "Holds that wait for their confirmation.", nil,
 		func() float64 { return float64(h.expiry.Waiting()) })
+	h.metrics.Register(h.engines.watched)
 	if e := h.engines.embedded; e != nil {
 		h.metrics.Counter("daybook_ledger_events_total", "Events appended since the start.", func() float64 { return float64(e.Stats().Events) })
 		h.metrics.Counter("daybook_ledger_appends_total", "Appends since the start.", func() float64 { return float64(e.Stats().Appends) })

@@ -307,6 +307,19 @@ func TestStoreServeReads(t *testing.T) {
 	if got := idsOf(t, store); len(got) > 0 {
 		t.Errorf("it has %v", got)
 	}
+	// A subscription, which would go on for ever, keeps nobody from stopping.
+	following, err := c.SubscribeToAll(t.Context(), official.SubscribeToAllOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer following.Close()
+	began := time.Now()
+	if err := s.stop(t); err != nil || time.Since(began) > stopTimeout/2 {
+		t.Errorf("it ended after %s with %v", time.Since(began), err)
+	}
+	for e := following.Recv(); e.SubscriptionDropped == nil; e = following.Recv() {
+		continue
+	}
 }
 
 // TestWrongFlags goes through what a command refuses before it does anything.
