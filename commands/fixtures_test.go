@@ -109,7 +109,11 @@ func remote(t testing.TB, store eventstore.Store) eventstore.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := esdbserver.New(store, esdbserver.Options{Logger: quiet()})
+	engine, ok := store.(eventstore.Engine)
+	if !ok {
+		t.Fatalf("%T cannot be served: it is no engine", store)
+	}
+	server := esdbserver.New(engine, esdbserver.Options{Logger: quiet()})
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(lis) }()
 	t.Cleanup(func() {

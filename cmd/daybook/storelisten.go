@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -53,8 +51,8 @@ type storeServer struct {
 }
 
 // listenStore takes the address; nobody is served before serve.
-func listenStore(ctx context.Context, store eventstore.Store, a storeAccess) (*storeServer, error) {
-	options := esdbserver.Options{}
+func listenStore(ctx context.Context, store eventstore.Engine, a storeAccess) (*storeServer, error) {
+	options := esdbserver.Options{ReadOnly: !a.writable}
 	var names *x509.Certificate
 	if a.cert != "" || a.key != "" {
 		if a.cert == "" || a.key == "" {
@@ -69,7 +67,7 @@ func listenStore(ctx context.Context, store eventstore.Store, a storeAccess) (*s
 		}
 		names = pair.Leaf
 		options.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-		options.Authenticate = onlyAdmin(a.password)
+		options.Authenticate = esdbserver.User(storeUser, a.password)
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.addr)
 	if err != nil {
@@ -84,9 +82,6 @@ func listenStore(ctx context.Context, store eventstore.Store, a storeAccess) (*s
 		return nil, errors.Join(fmt.Errorf("%s %s: other machines reach this address, and without TLS nobody is asked for a password there: %s",
 			a.flag, a.addr, remedy), listener.Close())
 	}
-	if !a.writable {
-		store = readOnlyStore{store}
-	}
 	return &storeServer{esdbserver.New(store, options), listener, storeURL(listener.Addr(), names)}, nil
 }
 
@@ -98,16 +93,6 @@ func (s *storeServer) shutdown(ctx context.Context) error {
 	err := s.server.Shutdown(ctx)
 	_ = s.listener.Close() // the server has closed it, if it ever had it
 	return err
-}
-
-// onlyAdmin lets the one user pass. It compares hashes, so that the time it takes tells
-// nothing of the password, its length included.
-func onlyAdmin(password string) func(user, given string) bool {
-	want := sha256.Sum256([]byte(storeUser + ":" + password))
-	return func(user, given string) bool {
-		got := sha256.Sum256([]byte(user + ":" + given))
-		return subtle.ConstantTimeCompare(got[:], want[:]) == 1
-	}
 }
 
 // storeURL is the connection string of a listener. With TLS the host has to be a name
@@ -136,12 +121,4 @@ func storeURL(addr net.Addr, cert *x509.Certificate) string {
 		}
 	}
 	return fmt.Sprintf("esdb://%s:PASSWORD@%s", storeUser, net.JoinHostPort(host, fmt.Sprint(at.Port)))
-}
-
-// readOnlyStore takes no appends.
-type readOnlyStore struct{ eventstore.Store }
-
-// Append implements eventstore.Appender.
-func (readOnlyStore) Append(context.Context, eventstore.StreamName, eventstore.Expected, ...eventstore.Event) (eventstore.Appended, error) {
-	return eventstore.Appended{}, fmt.Errorf("%w: the store is served read-only", eventstore.ErrInvalid)
 }

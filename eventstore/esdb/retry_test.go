@@ -12,12 +12,12 @@ import (
 
 // peculiar is a ledger that answers retried appends as other servers may.
 type peculiar struct {
-	eventstore.Store
+	eventstore.Engine
 	// retried answers an append whose first event the stream holds.
 	retried func(stream eventstore.StreamName, expected eventstore.Expected, actual eventstore.Actual) (eventstore.Appended, error)
 }
 
-func (p peculiar) Append(ctx context.Context, stream eventstore.StreamName, expected eventstore.Expected, events ...eventstore.Event) (eventstore.Appended, error) {
+func (p peculiar) Write(ctx context.Context, stream eventstore.StreamName, expected eventstore.Expected, events ...eventstore.Event) (eventstore.Appended, error) {
 	known := false
 	actual := eventstore.Actual{}
 	for r, err := range p.ReadStream(ctx, stream, 0) {
@@ -30,7 +30,7 @@ func (p peculiar) Append(ctx context.Context, stream eventstore.StreamName, expe
 	if known {
 		return p.retried(stream, expected, actual)
 	}
-	return p.Store.Append(ctx, stream, expected, events...)
+	return p.Engine.Write(ctx, stream, expected, events...)
 }
 
 // TestRetryAtPeculiarServers checks that an append sent again is answered with the

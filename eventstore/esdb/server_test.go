@@ -25,7 +25,7 @@ const patience = 30 * time.Second
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // openLedger opens a ledger in memory that lives as long as the test.
-func openLedger(t testing.TB) eventstore.Store {
+func openLedger(t testing.TB) eventstore.Engine {
 	t.Helper()
 	s, err := embedded.Open("ledger", embedded.Options{FS: vfs.NewMem(), Logger: quiet(), CacheBytes: 8 << 20, MemTableBytes: 4 << 20})
 	if err != nil {
@@ -41,7 +41,7 @@ func openLedger(t testing.TB) eventstore.Store {
 
 // serve runs a server of store on address, "127.0.0.1:0" for any port, until the test
 // ends or stop is called.
-func serve(t testing.TB, store eventstore.Store, address string, options esdbserver.Options) (url string, stop func()) {
+func serve(t testing.TB, store eventstore.Engine, address string, options esdbserver.Options) (url string, stop func()) {
 	t.Helper()
 	lis, err := net.Listen("tcp", address)
 	if err != nil {

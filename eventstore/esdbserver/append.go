@@ -29,6 +29,10 @@ const maxDrained = 4 * eventstore.MaxAppendSize
 func (s *streamsService) Append(stream streams.Streams_AppendServer) error {
 	ctx, cancel := context.WithTimeout(stream.Context(), s.server.options.AppendTimeout)
 	defer cancel()
+	if err := s.server.intakes.Acquire(ctx, 1); err != nil {
+		return status.Error(codes.ResourceExhausted, "too many appends at a time; nothing was appended")
+	}
+	defer s.server.intakes.Release(1)
 
 	// Receiving cannot be given a deadline of its own. It ends when this call returns,
 	// for that cancels the stream.
@@ -44,21 +48,62 @@ func (s *streamsService) Append(stream streams.Streams_AppendServer) error {
 		return in.err
 	}
 
-	at, err := s.server.store.Append(ctx, in.stream, in.expected, in.events...)
+	at, err := s.server.write(ctx, in.stream, in.expected, in.events)
 	var conflict *eventstore.ConflictError
 	if errors.As(err, &conflict) {
 		return stream.SendAndClose(wrongVersion(conflict))
 	}
 	if err != nil {
-		return s.server.failure("Append", err)
+		return s.server.failure("Append", in.stream, err)
 	}
-	position := toWire(at.Position)
-	return stream.SendAndClose(&streams.AppendResp{Result: &streams.AppendResp_Success_{Success: &streams.AppendResp_Success{
-		CurrentRevisionOption: &streams.AppendResp_Success_CurrentRevision{CurrentRevision: uint64(at.Revision)},
-		PositionOption: &streams.AppendResp_Success_Position{Position: &streams.AppendResp_Position{
+	return stream.SendAndClose(appended(at))
+}
+
+// written says where a write ended. A write of nothing has no position, and no revision
+// where there is no stream.
+type written struct {
+	stream, position bool
+	at               eventstore.Appended
+}
+
+// write appends, also no events: that only asks whether an expectation holds.
+func (s *Server) write(ctx context.Context, stream eventstore.StreamName, expected eventstore.Expected, events []eventstore.Event) (written, error) {
+	if len(events) > 0 {
+		at, err := s.engine.Write(ctx, stream, expected, events...)
+		return written{stream: true, position: true, at: at}, err
+	}
+	state, err := s.engine.Look(ctx, stream)
+	if err != nil {
+		return written{}, err
+	}
+	if state.Deleted {
+		return written{}, eventstore.ErrStreamDeleted
+	}
+	actual := eventstore.Actual{Exists: state.Shown}
+	if state.Shown {
+		actual.Revision = state.Last
+	}
+	if !expected.Permits(actual) {
+		return written{}, &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: actual}
+	}
+	return written{stream: state.Shown, at: eventstore.Appended{Revision: actual.Revision}}, nil
+}
+
+func appended(w written) *streams.AppendResp {
+	success := &streams.AppendResp_Success{
+		CurrentRevisionOption: &streams.AppendResp_Success_CurrentRevision{CurrentRevision: uint64(w.at.Revision)},
+		PositionOption:        &streams.AppendResp_Success_NoPosition{NoPosition: &shared.Empty{}},
+	}
+	if !w.stream {
+		success.CurrentRevisionOption = &streams.AppendResp_Success_NoStream{NoStream: &shared.Empty{}}
+	}
+	if w.position {
+		position := toWire(w.at.Position)
+		success.PositionOption = &streams.AppendResp_Success_Position{Position: &streams.AppendResp_Position{
 			CommitPosition: position, PreparePosition: position,
-		}},
-	}}})
+		}}
+	}
+	return &streams.AppendResp{Result: &streams.AppendResp_Success_{Success: success}}
 }
 
 // intake is one append as it was received, or why it is refused.
@@ -66,6 +111,7 @@ type intake struct {
 	stream   eventstore.StreamName
 	expected eventstore.Expected
 	events   []eventstore.Event
+	size     int
 	err      error
 }
 
@@ -73,7 +119,7 @@ type intake struct {
 // client has sent the rest.
 func receive(stream streams.Streams_AppendServer) intake {
 	var in intake
-	size, begun := 0, false
+	drained, begun := 0, false
 	for {
 		m, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -95,16 +141,16 @@ func receive(stream streams.Streams_AppendServer) intake {
 			begun = true
 			in.options(content.Options)
 		case *streams.AppendReq_ProposedMessage_:
-			size += len(content.ProposedMessage.GetData()) + len(content.ProposedMessage.GetCustomMetadata())
-			if size > maxDrained {
-				in.refuse(invalid("an append of more than %d bytes", eventstore.MaxAppendSize))
+			drained += len(content.ProposedMessage.GetData()) + len(content.ProposedMessage.GetCustomMetadata())
+			if drained > maxDrained {
+				in.refuse(appendTooLarge(eventstore.MaxAppendSize))
 				return in
 			}
 			if !begun {
 				in.refuse(invalid("an append has an event before its options"))
 				continue
 			}
-			in.event(content.ProposedMessage, size)
+			in.event(content.ProposedMessage)
 		default:
 			in.refuse(invalid("an append has a message of no known kind"))
 		}
@@ -140,9 +186,17 @@ func (in *intake) options(o *streams.AppendReq_Options) {
 	}
 }
 
-// event keeps one event. The limits are those of eventstore.CheckAppend, held here as
+// message is an event as Append and BatchAppend both send it.
+type message interface {
+	GetId() *shared.UUID
+	GetMetadata() map[string]string
+	GetCustomMetadata() []byte
+	GetData() []byte
+}
+
+// event keeps one event. The limits are those of eventstore.CheckWrite, held here as
 // well so that a client cannot make the server keep more.
-func (in *intake) event(m *streams.AppendReq_ProposedMessage, size int) {
+func (in *intake) event(m message) {
 	if in.err != nil {
 		return
 	}
@@ -150,13 +204,18 @@ func (in *intake) event(m *streams.AppendReq_ProposedMessage, size int) {
 		in.refuse(invalid("an append of more than %d events", eventstore.MaxAppendEvents))
 		return
 	}
-	if size > eventstore.MaxAppendSize {
-		in.refuse(invalid("an append of more than %d bytes", eventstore.MaxAppendSize))
-		return
-	}
 	event, err := proposed(m)
 	if err != nil {
 		in.refuse(err)
+		return
+	}
+	size := len(event.Data) + len(event.Metadata)
+	if in.size += size; size > eventstore.MaxEventSize {
+		in.refuse(appendTooLarge(eventstore.MaxEventSize))
+		return
+	}
+	if in.size > eventstore.MaxAppendSize {
+		in.refuse(appendTooLarge(eventstore.MaxAppendSize))
 		return
 	}
 	in.events = append(in.events, event)
@@ -191,19 +250,4 @@ func wrongVersion(c *eventstore.ConflictError) *streams.AppendResp {
 		w.ExpectedRevisionOption_20_6_0 = &streams.AppendResp_WrongExpectedVersion_Any_20_6_0{Any_20_6_0: none}
 	}
 	return &streams.AppendResp{Result: &streams.AppendResp_WrongExpectedVersion_{WrongExpectedVersion: w}}
-}
-
-// Delete is refused: the ledger is never shortened.
-func (s *streamsService) Delete(context.Context, *streams.DeleteReq) (*streams.DeleteResp, error) {
-	return nil, status.Error(codes.Unimplemented, "streams of this ledger cannot be deleted")
-}
-
-// Tombstone is refused: the ledger is never shortened.
-func (s *streamsService) Tombstone(context.Context, *streams.TombstoneReq) (*streams.TombstoneResp, error) {
-	return nil, status.Error(codes.Unimplemented, "streams of this ledger cannot be tombstoned")
-}
-
-// BatchAppend is not spoken, and not advertised.
-func (s *streamsService) BatchAppend(streams.Streams_BatchAppendServer) error {
-	return status.Error(codes.Unimplemented, "this server does not speak BatchAppend; use Append")
 }

@@ -2,8 +2,11 @@ package esdbserver
 
 import (
 	"context"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
@@ -20,23 +23,41 @@ import (
 // parts, which have to be whole numbers.
 const protocolVersion = "24.10.0"
 
+// features names what the methods can do beside what they could from the beginning, in
+// the words that clients look for.
+var features = map[string][]string{
+	"event_store.client.streams.streams/batchappend": {"deadline_duration"},
+	"event_store.client.streams.streams/read":        {"position", "events"},
+
+	"event_store.client.persistent_subscriptions.persistentsubscriptions/create":       {"stream", "all"},
+	"event_store.client.persistent_subscriptions.persistentsubscriptions/update":       {"stream", "all"},
+	"event_store.client.persistent_subscriptions.persistentsubscriptions/delete":       {"stream", "all"},
+	"event_store.client.persistent_subscriptions.persistentsubscriptions/read":         {"stream", "all"},
+	"event_store.client.persistent_subscriptions.persistentsubscriptions/getinfo":      {"stream", "all"},
+	"event_store.client.persistent_subscriptions.persistentsubscriptions/list":         {"stream", "all"},
+	"event_store.client.persistent_subscriptions.persistentsubscriptions/replayparked": {"stream", "all"},
+}
+
 // featuresService tells a client what it may call. Official clients ask once a
 // connection and take a method that is not listed as absent.
 type featuresService struct {
 	serverfeatures.UnimplementedServerFeaturesServer
+	server *Server
 }
 
-func (featuresService) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
-	const streamsName = "event_store.client.streams.streams"
-	return &serverfeatures.SupportedMethods{
-		EventStoreServerVersion: protocolVersion,
-		Methods: []*serverfeatures.SupportedMethod{
-			{ServiceName: streamsName, MethodName: "append"},
-			{ServiceName: streamsName, MethodName: "read", Features: []string{"position", "events"}},
-			{ServiceName: "event_store.client.gossip.gossip", MethodName: "read"},
-			{ServiceName: "event_store.client.server_features.serverfeatures", MethodName: "getsupportedmethods"},
-		},
-	}, nil
+// GetSupportedMethods lists what is registered, in the lower case that clients compare with.
+func (f *featuresService) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
+	out := &serverfeatures.SupportedMethods{EventStoreServerVersion: protocolVersion}
+	services := f.server.grpc.GetServiceInfo()
+	for _, service := range slices.Sorted(maps.Keys(services)) {
+		for _, method := range services[service].Methods {
+			service, method := strings.ToLower(service), strings.ToLower(method.Name)
+			out.Methods = append(out.Methods, &serverfeatures.SupportedMethod{
+				ServiceName: service, MethodName: method, Features: features[service+"/"+method],
+			})
+		}
+	}
+	return out, nil
 }
 
 // gossipService describes a cluster of one: this server, alive, its leader.

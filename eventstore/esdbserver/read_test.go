@@ -3,7 +3,6 @@ package esdbserver_test
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"slices"
@@ -261,27 +260,32 @@ func TestReadWithTextIDs(t *testing.T) {
 	}
 }
 
-func TestContentTypeIsToldFromTheData(t *testing.T) {
+// TestContentTypeIsKept though the bytes say something else.
+func TestContentTypeIsKept(t *testing.T) {
 	_, conn := start(t, openLedger(t), esdbserver.Options{})
-	for n, data := range []string{`{"n":1}`, "\x00\x01", ""} {
+	sent := []struct{ contentType, data string }{
+		{"application/octet-stream", `{"n":1}`},
+		{"application/json", `{"n":1}`},
+		{"application/json", "\x00\x01"},
+		{"application/octet-stream", ""},
+	}
+	for n, c := range sent {
 		m := changed(n, func(m *streams.AppendReq_ProposedMessage) {
-			m.Data, m.Metadata["content-type"] = []byte(data), "application/octet-stream"
+			m.Data, m.Metadata["content-type"] = []byte(c.data), c.contentType
 		})
 		if _, err := send(t, conn, options("day-1"), m); err != nil {
 			t.Fatalf("append: %v", err)
 		}
 	}
 	got, err := readAll(t, conn, request(fromStart()))
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(got) != len(sent) {
+		t.Fatalf("%d events, %v, want %d", len(got), err, len(sent))
 	}
-	var types []string
-	for _, m := range got {
-		types = append(types, m.GetEvent().GetEvent().GetMetadata()["content-type"])
-	}
-	want := []string{"application/json", "application/octet-stream", "application/octet-stream"}
-	if fmt.Sprint(types) != fmt.Sprint(want) {
-		t.Fatalf("content types %v, want %v", types, want)
+	for i, m := range got {
+		e := m.GetEvent().GetEvent()
+		if e.GetMetadata()["content-type"] != sent[i].contentType || string(e.GetData()) != sent[i].data {
+			t.Errorf("event %d is %q of %s, want %q", i, e.GetData(), e.GetMetadata()["content-type"], sent[i])
+		}
 	}
 }
 

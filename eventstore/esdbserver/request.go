@@ -24,6 +24,8 @@ type readRequest struct {
 	from      origin
 	subscribe bool
 	count     uint64
+	links     bool    // hand out what links lead to
+	places    bool    // the client understands where a stream begins and ends
 	filter    *filter // nil: every record
 	record    recorder
 }
@@ -48,7 +50,11 @@ func parseRead(request *streams.ReadReq) (readRequest, error) {
 	if o == nil {
 		return readRequest{}, invalid("a read without options")
 	}
-	out := readRequest{record: newRecorder(o.GetUuidOption())}
+	out := readRequest{
+		record: newRecorder(o.GetUuidOption()),
+		links:  o.GetResolveLinks(),
+		places: o.GetControlOption().GetCompatibility() >= 1,
+	}
 	switch o.GetReadDirection() {
 	case streams.ReadReq_Options_Forwards:
 	case streams.ReadReq_Options_Backwards:

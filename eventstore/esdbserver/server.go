@@ -1,11 +1,11 @@
 // Package esdbserver speaks the EventStoreDB gRPC protocol over any
-// eventstore.Store, so that official clients, in whatever language, and further
+// eventstore.Engine, so that official clients, in whatever language, and further
 // processes of Daybook can append to, read and follow one ledger.
 //
 // What belongs here: the protocol — the translation between its messages and the
-// contract, its limits, and who may connect. What does not: keeping events (look in
-// embedded), the other end of the wire (esdb), and anything that knows what an event
-// means (codec).
+// contract, its limits, and who may do what. What does not: keeping events and deciding
+// which of them are shown (look in embedded), the other end of the wire (esdb), and
+// anything that knows what an event means (codec).
 //
 // # Positions on the wire
 //
@@ -14,11 +14,21 @@
 // again, so a position means the same to a process that holds the store and to one
 // that reaches it through this server, and both may share one checkpoint.
 //
+// # Who may do what
+//
+// Permit is the one place that decides. Whoever finds a server by gossip or asks for its
+// features needs no user. All else needs the one that Options.Authenticate lets pass, if
+// it is set, and may then read every stream, the engine's own too: access lists in the
+// metadata of streams are kept and not minded. With Options.ReadOnly nobody writes.
+//
 // # What is not spoken
 //
-// Delete, Tombstone, stream metadata, links, BatchAppend (not advertised, so clients
-// use Append) and persistent subscriptions. A call to one of them is answered with
-// UNIMPLEMENTED, or INVALID_ARGUMENT where a "$" stream is written.
+// Server-side projections, user management, scavenging, the multi-stream append of
+// KurrentDB 25.1, the operations and monitoring services, and everything that HTTP
+// alone offers. A call to one of them is answered with UNIMPLEMENTED, and ServerFeatures
+// lists none. Regular expressions of filters are those of RE2: one that looks ahead or
+// behind is refused with INVALID_ARGUMENT. An event has at most 1 MiB, an append 4 MiB
+// and 4096 events.
 package esdbserver
 
 import (
@@ -36,6 +46,7 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/uuid"
 	"golang.org/x/net/netutil"
+	"golang.org/x/sync/semaphore"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
@@ -44,9 +55,9 @@ import (
 )
 
 const (
-	// maxMessage bounds one message from a client: the largest event and room for the
-	// rest of its envelope.
-	maxMessage = eventstore.MaxEventSize + 64<<10
+	// maxMessage bounds one message from a client: the largest append, which a batch may
+	// carry whole, and room for the rest of its envelope.
+	maxMessage = eventstore.MaxAppendSize + 1<<20
 	// maxHeaders bounds the headers of one call, in bytes.
 	maxHeaders = 16 << 10
 	// handshakeTimeout bounds the time from accepting a connection to its first call.
@@ -59,14 +70,24 @@ const (
 	// subscriptions would otherwise stay for ever.
 	pingAfter   = 30 * time.Second
 	pingTimeout = 15 * time.Second
+	// maxIntakes is how many appends are taken in at a time. Each may hold an append and
+	// a message; further ones wait.
+	maxIntakes = 256
+	// maxBatchers is how many BatchAppend calls are open at a time. Each may hold
+	// maxPendingSize, maxUnderWay and a message; further ones are refused. Official
+	// clients open one each.
+	maxBatchers = 128
 )
 
 // Options of a Server. The zero value serves anyone who can reach the listener, in
-// clear: fit for a loopback port or a socket in a guarded folder only.
+// clear, and lets them write: fit for a loopback port or a socket in a guarded folder only.
 type Options struct {
-	// Authenticate decides on the user and password of each call; nil lets all pass.
+	// Authenticate decides on the user and password of each call; see User. With nil all
+	// pass, whatever credentials they bring, as EventStoreDB does with --insecure.
 	// Official clients send credentials over TLS only.
 	Authenticate func(user, password string) bool
+	// ReadOnly refuses every call that writes.
+	ReadOnly bool
 	// TLS of the listener; nil serves in clear.
 	TLS *tls.Config
 	// Advertise is the "host:port" that clients which discover nodes by gossip are told
@@ -83,11 +104,14 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Server serves one Store. Safe for concurrent use.
+// Server serves one Engine. Safe for concurrent use.
 type Server struct {
-	store   eventstore.Store
+	engine  eventstore.Engine
 	options Options
 	grpc    *grpc.Server
+
+	intakes  *semaphore.Weighted
+	batchers *semaphore.Weighted
 	// closing ends subscriptions, which no client ends by itself, when Shutdown begins.
 	closing context.Context
 	close   context.CancelFunc
@@ -96,9 +120,9 @@ type Server struct {
 	addr net.Addr
 }
 
-// New returns a server of store. It neither listens yet nor owns the store: who made
-// the store closes it, after Shutdown.
-func New(store eventstore.Store, options Options) *Server {
+// New returns a server of engine. It neither listens yet nor owns the engine: who made
+// the engine closes it, after Shutdown.
+func New(engine eventstore.Engine, options Options) *Server {
 	if options.MaxConnections <= 0 {
 		options.MaxConnections = 256
 	}
@@ -111,7 +135,11 @@ func New(store eventstore.Store, options Options) *Server {
 	if options.Logger == nil {
 		options.Logger = slog.Default()
 	}
-	s := &Server{store: store, options: options}
+	s := &Server{
+		engine: engine, options: options,
+		intakes:  semaphore.NewWeighted(maxIntakes),
+		batchers: semaphore.NewWeighted(maxBatchers),
+	}
 	s.closing, s.close = context.WithCancel(context.Background())
 
 	grpcOptions := []grpc.ServerOption{
@@ -130,7 +158,7 @@ func New(store eventstore.Store, options Options) *Server {
 	s.grpc = grpc.NewServer(grpcOptions...)
 	streams.RegisterStreamsServer(s.grpc, &streamsService{server: s})
 	gossip.RegisterGossipServer(s.grpc, &gossipService{server: s, instance: eventstore.EventID(uuid.New())})
-	serverfeatures.RegisterServerFeaturesServer(s.grpc, featuresService{})
+	serverfeatures.RegisterServerFeaturesServer(s.grpc, &featuresService{server: s})
 	return s
 }
 

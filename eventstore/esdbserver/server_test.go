@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"reflect"
 	"testing"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -31,7 +33,7 @@ const patience = 30 * time.Second
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-func openLedger(t testing.TB) eventstore.Store {
+func openLedger(t testing.TB) eventstore.Engine {
 	t.Helper()
 	s, err := embedded.Open("ledger", embedded.Options{FS: vfs.NewMem(), Logger: quiet(), CacheBytes: 8 << 20, MemTableBytes: 4 << 20})
 	if err != nil {
@@ -42,7 +44,7 @@ func openLedger(t testing.TB) eventstore.Store {
 }
 
 // start serves store until the test ends and returns a bare connection to it.
-func start(t testing.TB, store eventstore.Store, options esdbserver.Options) (*esdbserver.Server, *grpc.ClientConn) {
+func start(t testing.TB, store eventstore.Engine, options esdbserver.Options) (*esdbserver.Server, *grpc.ClientConn) {
 	t.Helper()
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -144,24 +146,39 @@ func TestGossipNamesALeaderToDial(t *testing.T) {
 	}
 }
 
-func TestUnspokenMethods(t *testing.T) {
+// TestFeatures compares all that clients are told they may call.
+func TestFeatures(t *testing.T) {
 	_, conn := start(t, openLedger(t), esdbserver.Options{})
-	client := streams.NewStreamsClient(conn)
-	_, err := client.Delete(within(t), &streams.DeleteReq{})
-	wantCode(t, "delete", err, codes.Unimplemented)
-	_, err = client.Tombstone(within(t), &streams.TombstoneReq{})
-	wantCode(t, "tombstone", err, codes.Unimplemented)
-	batch, err := client.BatchAppend(within(t))
-	if err == nil {
-		_, err = batch.Recv()
+	got, err := serverfeatures.NewServerFeaturesClient(conn).GetSupportedMethods(within(t), &shared.Empty{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	wantCode(t, "batch append", err, codes.Unimplemented)
+	want := map[string][]string{
+		"event_store.client.streams.streams/append":      nil,
+		"event_store.client.streams.streams/batchappend": {"deadline_duration"},
+		"event_store.client.streams.streams/delete":      nil,
+		"event_store.client.streams.streams/read":        {"position", "events"},
+		"event_store.client.streams.streams/tombstone":   nil,
+
+		"event_store.client.gossip.gossip/read":                                 nil,
+		"event_store.client.server_features.serverfeatures/getsupportedmethods": nil,
+	}
+	listed := map[string][]string{}
+	for _, m := range got.GetMethods() {
+		if m.GetServiceName() == "event_store.client.persistent_subscriptions.persistentsubscriptions" {
+			continue // another test's
+		}
+		listed[m.GetServiceName()+"/"+m.GetMethodName()] = m.GetFeatures()
+	}
+	if !reflect.DeepEqual(listed, want) || got.GetEventStoreServerVersion() != "24.10.0" {
+		t.Errorf("version %q with\n%v\nwant\n%v", got.GetEventStoreServerVersion(), listed, want)
+	}
 }
 
-// brittle panics where a store must not.
-type brittle struct{ eventstore.Store }
+// brittle panics where an engine must not.
+type brittle struct{ eventstore.Engine }
 
-func (brittle) Append(context.Context, eventstore.StreamName, eventstore.Expected, ...eventstore.Event) (eventstore.Appended, error) {
+func (brittle) Write(context.Context, eventstore.StreamName, eventstore.Expected, ...eventstore.Event) (eventstore.Appended, error) {
 	panic("brittle")
 }
 

@@ -11,8 +11,13 @@ import (
 	"daybook/eventstore"
 )
 
+// behindAfter is how many records a subscription that was live may have in front of it
+// in a row, without once seeing the end, before it is told that it fell behind. Fewer
+// come and go with every burst of writes.
+const behindAfter = 2 * eventstore.MaxBatch
+
 // subscribe follows one stream or all until the client leaves or the server shuts
-// down: a confirmation, the records, and once that it caught up.
+// down: a confirmation, the records, and whenever it caught up or fell behind that it did.
 func (s *streamsService) subscribe(r readRequest, stream streams.Streams_ReadServer) error {
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
@@ -21,13 +26,14 @@ func (s *streamsService) subscribe(r readRequest, stream streams.Streams_ReadSer
 	if err := stream.Send(confirmation()); err != nil {
 		return err
 	}
+	f := &follower{service: s, request: r, stream: stream}
 	var err error
 	if r.stream != "" {
-		err = s.followStream(ctx, r, stream)
+		err = f.followStream(ctx)
 	} else {
-		err = s.followAll(ctx, r, stream)
+		err = f.followAll(ctx)
 	}
-	return s.server.failure("Subscribe", err)
+	return s.server.failure("Subscribe", r.stream, err)
 }
 
 func confirmation() *streams.ReadResp {
@@ -36,13 +42,23 @@ func confirmation() *streams.ReadResp {
 	}}}
 }
 
-func caughtUp() *streams.ReadResp {
-	return &streams.ReadResp{Content: &streams.ReadResp_CaughtUp_{CaughtUp: &streams.ReadResp_CaughtUp{}}}
+// follower is one subscription. It has one goroutine and keeps no records: a client that
+// is slow is waited for, and what it has not seen is read when it goes on.
+type follower struct {
+	service *streamsService
+	request readRequest
+	stream  streams.Streams_ReadServer
+
+	live   bool // the client was told that it caught up
+	behind int  // records since the end was last seen
+	at     place
 }
 
-// follow hands every batch after a position to take, until either fails.
-func (s *streamsService) follow(ctx context.Context, after eventstore.Position, f eventstore.Filter, take func(eventstore.Batch) error) error {
-	sub, err := s.server.store.Subscribe(ctx, after, f)
+// batches hands every batch after a position to take, until either fails, and tells the
+// client when it caught up and when it fell behind. It takes every record: the engine's
+// filters know neither links nor regular expressions, nor how many were looked at.
+func (f *follower) batches(ctx context.Context, after eventstore.Position, take func(eventstore.Batch) error) error {
+	sub, err := f.service.server.engine.Subscribe(ctx, after, eventstore.Everything())
 	if err != nil {
 		return err
 	}
@@ -55,16 +71,39 @@ func (s *streamsService) follow(ctx context.Context, after eventstore.Position, 
 		if err := take(batch); err != nil {
 			return err
 		}
+		if err := f.standing(batch); err != nil {
+			return err
+		}
 	}
 }
 
-// followAll filters here and not in the store, because checkpoints count the records
-// that were looked at.
-func (s *streamsService) followAll(ctx context.Context, r readRequest, stream streams.Streams_ReadServer) error {
+// standing tells the client whether it is live, where that has changed.
+func (f *follower) standing(b eventstore.Batch) error {
+	if b.Live {
+		f.behind = 0
+		if f.live {
+			return nil
+		}
+		f.live = true
+		return f.stream.Send(caughtUp(f.at))
+	}
+	if f.behind += len(b.Records); !f.live || f.behind <= behindAfter {
+		return nil
+	}
+	f.live = false
+	return f.stream.Send(fellBehind(f.at))
+}
+
+func (f *follower) send(record *eventstore.Record) error {
+	return f.service.send(f.request, record, f.stream)
+}
+
+func (f *follower) followAll(ctx context.Context) error {
+	r := &f.request
 	after := eventstore.Start
 	switch {
 	case r.from.end:
-		head, err := s.server.store.Head(ctx)
+		head, err := f.service.server.engine.Head(ctx)
 		if err != nil {
 			return err
 		}
@@ -74,49 +113,44 @@ func (s *streamsService) followAll(ctx context.Context, r readRequest, stream st
 	}
 	told := after // up to where the client knows that it has seen all
 	looked := uint64(0)
-	live := false
-	return s.follow(ctx, after, eventstore.Filter{}, func(b eventstore.Batch) error {
-		for _, record := range b.Records {
+	return f.batches(ctx, after, func(b eventstore.Batch) error {
+		for i := range b.Records {
+			record := &b.Records[i]
 			looked++
-			if r.filter.pass(record) {
-				if err := stream.Send(r.record.event(record)); err != nil {
+			if r.filter.pass(*record) {
+				if err := f.send(record); err != nil {
 					return err
 				}
 				told = record.Position
 			}
 			if r.filter != nil && looked%r.filter.every == 0 {
-				if err := stream.Send(checkpoint(record.Position)); err != nil {
+				if err := f.stream.Send(checkpoint(record.Position)); err != nil {
 					return err
 				}
 				told = record.Position
 			}
 		}
-		if !b.Live {
-			return nil
-		}
+		f.at.position = b.Position
 		// Sooner than the interval asks for: whoever waits until this subscription has
 		// seen a position must not wait for records that nobody appends.
-		if r.filter != nil && b.Position > told {
-			if err := stream.Send(checkpoint(b.Position)); err != nil {
+		if b.Live && r.filter != nil && b.Position > told {
+			if err := f.stream.Send(checkpoint(b.Position)); err != nil {
 				return err
 			}
 			told = b.Position
 		}
-		if live {
-			return nil
-		}
-		live = true
-		return stream.Send(caughtUp())
+		return nil
 	})
 }
 
 // followStream reads the stream to its end and then follows the ledger from there on,
 // so that an old stream costs its own length and not the ledger's.
-func (s *streamsService) followStream(ctx context.Context, r readRequest, stream streams.Streams_ReadServer) error {
-	store := s.server.store
+func (f *follower) followStream(ctx context.Context) error {
+	r := &f.request
+	engine := f.service.server.engine
 	// Head comes first: what is appended to the stream after it is either read below,
 	// which moves after, or followed.
-	after, err := store.Head(ctx)
+	after, err := engine.Head(ctx)
 	if err != nil {
 		return err
 	}
@@ -124,37 +158,47 @@ func (s *streamsService) followStream(ctx context.Context, r readRequest, stream
 	switch {
 	case r.from.end, r.from.at == math.MaxUint64:
 		past = true // whatever comes after this moment, at any revision
+		if state, err := engine.Look(ctx, r.stream); err != nil {
+			return err
+		} else if state.Deleted {
+			return eventstore.ErrStreamDeleted
+		}
 	case !r.from.start:
 		next = r.from.at + 1
 	}
 	if !past {
-		for record, err := range s.records(ctx, readRequest{stream: r.stream, from: origin{at: next}}) {
+		for record, err := range engine.ReadStream(ctx, r.stream, eventstore.Revision(next)) {
 			if errors.Is(err, eventstore.ErrStreamNotFound) {
 				break
 			}
 			if err != nil {
 				return err
 			}
-			if err := stream.Send(r.record.event(record)); err != nil {
+			if err := f.send(&record); err != nil {
 				return err
 			}
+			f.at.revision, f.at.read = record.Revision, true
 			after = max(after, record.Position)
 		}
 	}
-	live := false
-	return s.follow(ctx, after, eventstore.StreamPrefix(string(r.stream)), func(b eventstore.Batch) error {
-		for _, record := range b.Records {
-			if record.Stream != r.stream || uint64(record.Revision) < next {
+	return f.batches(ctx, after, func(b eventstore.Batch) error {
+		for i := range b.Records {
+			record := &b.Records[i]
+			if record.Stream != r.stream {
 				continue
 			}
-			if err := stream.Send(r.record.event(record)); err != nil {
+			if record.Type == eventstore.StreamDeletedType {
+				return eventstore.ErrStreamDeleted
+			}
+			if uint64(record.Revision) < next {
+				continue
+			}
+			if err := f.send(record); err != nil {
 				return err
 			}
+			f.at.revision, f.at.read = record.Revision, true
 		}
-		if !b.Live || live {
-			return nil
-		}
-		live = true
-		return stream.Send(caughtUp())
+		f.at.position = b.Position
+		return nil
 	})
 }

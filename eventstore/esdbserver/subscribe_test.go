@@ -21,6 +21,8 @@ func say(m *streams.ReadResp) string {
 		return "confirmed"
 	case *streams.ReadResp_CaughtUp_:
 		return "caught up"
+	case *streams.ReadResp_FellBehind_:
+		return "fell behind"
 	case *streams.ReadResp_Checkpoint_:
 		if c.Checkpoint.GetCommitPosition() != c.Checkpoint.GetPreparePosition() {
 			return "a checkpoint of two positions"

@@ -2,8 +2,6 @@ package esdbserver
 
 import (
 	"encoding/binary"
-	"encoding/json"
-	"fmt"
 	"math"
 	"strconv"
 	"time"
@@ -91,22 +89,28 @@ func streamIdentifier(name eventstore.StreamName) *shared.StreamIdentifier {
 }
 
 // proposed is the event of one message of an append.
-func proposed(m *streams.AppendReq_ProposedMessage) (eventstore.Event, error) {
+func proposed(m message) (eventstore.Event, error) {
 	id, err := eventID(m.GetId())
 	if err != nil {
 		return eventstore.Event{}, err
 	}
-	switch contentType := m.GetMetadata()[metaContentType]; contentType {
+	contentType := m.GetMetadata()[metaContentType]
+	switch contentType {
 	case contentJSON, contentBinary:
 	default:
 		return eventstore.Event{}, status.Errorf(codes.InvalidArgument, "event %s: %s is %.64q, want %s or %s",
 			id, metaContentType, contentType, contentJSON, contentBinary)
 	}
+	eventType := m.GetMetadata()[metaType]
+	if !utf8.ValidString(eventType) {
+		return eventstore.Event{}, invalid("event %s: the type is not UTF-8", id)
+	}
 	return eventstore.Event{
 		ID:       id,
-		Type:     m.GetMetadata()[metaType],
+		Type:     eventType,
 		Data:     m.GetData(),
 		Metadata: m.GetCustomMetadata(),
+		Binary:   contentType == contentBinary,
 	}, nil
 }
 
@@ -122,42 +126,46 @@ func newRecorder(option *streams.ReadReq_Options_UUIDOption) recorder {
 	return recorder{id: structuredID}
 }
 
-func (c recorder) event(r eventstore.Record) *streams.ReadResp {
-	position := toWire(r.Position)
-	return &streams.ReadResp{Content: &streams.ReadResp_Event{Event: &streams.ReadResp_ReadEvent{
-		Event: &streams.ReadResp_ReadEvent_RecordedEvent{
-			Id:               c.id(r.ID),
-			StreamIdentifier: streamIdentifier(r.Stream),
-			StreamRevision:   uint64(r.Revision),
-			PreparePosition:  position,
-			CommitPosition:   position,
-			Metadata: map[string]string{
-				metaType:        r.Type,
-				metaContentType: contentType(r.Data),
-				metaCreated:     strconv.FormatInt(ticks(r.Recorded), 10),
-			},
-			CustomMetadata: r.Metadata,
-			Data:           r.Data,
-		},
-		Position: &streams.ReadResp_ReadEvent_CommitPosition{CommitPosition: position},
-	}}}
-}
-
-// contentType is told from the bytes: the contract keeps none beside them.
-func contentType(data []byte) string {
-	if json.Valid(data) {
-		return contentJSON
+// event is the response for one record; link is the record that stood for it, nil where
+// none did. Of a link that leads nowhere the event is left out.
+func (c recorder) event(event, link *eventstore.Record) *streams.ReadResp {
+	original := event
+	if link != nil {
+		original = link
 	}
-	return contentBinary
+	read := &streams.ReadResp_ReadEvent{
+		Position: &streams.ReadResp_ReadEvent_CommitPosition{CommitPosition: toWire(original.Position)},
+	}
+	if event != nil {
+		read.Event = c.recorded(event)
+	}
+	if link != nil {
+		read.Link = c.recorded(link)
+	}
+	return &streams.ReadResp{Content: &streams.ReadResp_Event{Event: read}}
 }
 
-func checkpoint(p eventstore.Position) *streams.ReadResp {
-	position := toWire(p)
-	return &streams.ReadResp{Content: &streams.ReadResp_Checkpoint_{Checkpoint: &streams.ReadResp_Checkpoint{
-		CommitPosition: position, PreparePosition: position,
-	}}}
+func (c recorder) recorded(r *eventstore.Record) *streams.ReadResp_ReadEvent_RecordedEvent {
+	position := toWire(r.Position)
+	return &streams.ReadResp_ReadEvent_RecordedEvent{
+		Id:               c.id(r.ID),
+		StreamIdentifier: streamIdentifier(r.Stream),
+		StreamRevision:   uint64(r.Revision),
+		PreparePosition:  position,
+		CommitPosition:   position,
+		Metadata: map[string]string{
+			metaType:        r.Type,
+			metaContentType: contentType(r.Binary),
+			metaCreated:     strconv.FormatInt(ticks(r.Recorded), 10),
+		},
+		CustomMetadata: r.Metadata,
+		Data:           r.Data,
+	}
 }
 
-func invalid(format string, args ...any) error {
-	return status.Error(codes.InvalidArgument, fmt.Sprintf(format, args...))
+func contentType(binary bool) string {
+	if binary {
+		return contentBinary
+	}
+	return contentJSON
 }
