@@ -36,6 +36,7 @@ func daybook(ctx context.Context, args ...string) *exec.Cmd {
 type served struct {
 	cmd    *exec.Cmd
 	client client
+	said   string // until it listened
 }
 
 // serve starts a process on a data folder and waits until it listens.
@@ -63,7 +64,7 @@ func serve(t *testing.T, data string, flags ...string) *served {
 				for lines.Scan() { // keeps the pipe from filling up
 				}
 			}()
-			s.client = client{t: t, base: "http://" + line.Addr}
+			s.client, s.said = client{t: t, base: "http://" + line.Addr}, said.String()
 			return s
 		}
 	}

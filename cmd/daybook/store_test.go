@@ -322,6 +322,40 @@ func TestStoreServeReads(t *testing.T) {
 	}
 }
 
+// TestServeBesideTheHouse opens the ledger of a serving house to clients, who read what it
+// wrote and write only where they were let.
+func TestServeBesideTheHouse(t *testing.T) {
+	for _, writable := range []bool{false, true} {
+		flags := []string{"--eventstore-listen", "127.0.0.1:0"}
+		if writable {
+			flags = append(flags, "--eventstore-writable")
+		}
+		s := serve(t, t.TempDir(), flags...)
+		s.client.register("owner")
+		_, rest, _ := strings.Cut(s.said, `"url":"`)
+		url, _, _ := strings.Cut(rest, `"`)
+		store, err := esdb.Open(t.Context(), url, esdb.Options{})
+		if err != nil {
+			t.Fatalf("%v\n%s", err, s.said)
+		}
+		defer store.Close()
+		var types []string
+		for r, err := range store.ReadAll(t.Context(), eventstore.Start, eventstore.Filter{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			types = append(types, r.Type)
+		}
+		if !slices.Contains(types, "user.registered") {
+			t.Errorf("clients find %v", types)
+		}
+		_, err = store.Append(t.Context(), "notes-1", eventstore.NoStream(), eventstore.Event{ID: eventstore.EventID(uuid.New()), Type: "note.written", Data: []byte("{}")})
+		if (err == nil) != writable {
+			t.Errorf("writable %v: an append answers %v", writable, err)
+		}
+	}
+}
+
 // TestWrongFlags goes through what a command refuses before it does anything.
 func TestWrongFlags(t *testing.T) {
 	cert, key := testCertificate(t)
