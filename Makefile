@@ -32,6 +32,11 @@ test: engines ## Vet and run every test with the race detector on both ends of e
 	$(GO) vet ./...
 	$(GO) test $(TESTFLAGS) ./...
 
+.PHONY: compat
+compat: ## Run the suites of official clients, in Go and Node.js, against the served store
+	eventstore/esdbserver/compat/kurrentdb-go
+	eventstore/esdbserver/compat/npm-eventstore
+
 .PHONY: soak
 soak: engines ## The same tests with the large counts; takes an hour or more
 	DAYBOOK_SOAK=1 $(GO) test -race -p 1 -count=1 -timeout 3h ./...
