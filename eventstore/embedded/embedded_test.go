@@ -56,6 +56,28 @@ func TestStoreThatForgets(t *testing.T) {
 	})
 }
 
+func TestEngine(t *testing.T) {
+	storetest.RunEngine(t, storetest.Features{}, func(t testing.TB) storetest.EngineOpener {
+		opts := small(vfs.NewMem())
+		return func(clock func() time.Time) (eventstore.Engine, error) {
+			opts.Clock = clock
+			return embedded.Open("ledger", opts)
+		}
+	})
+}
+
+// TestEngineThatForgets is TestEngine with caches that hold next to nothing.
+func TestEngineThatForgets(t *testing.T) {
+	storetest.RunEngine(t, storetest.Features{}, func(t testing.TB) storetest.EngineOpener {
+		opts := small(vfs.NewMem())
+		opts.CachedStreams, opts.TailRecords, opts.TailBytes = 1, 4, 200
+		return func(clock func() time.Time) (eventstore.Engine, error) {
+			opts.Clock = clock
+			return embedded.Open("ledger", opts)
+		}
+	})
+}
+
 func open(t testing.TB, dir string, opts embedded.Options) *embedded.Store {
 	t.Helper()
 	s, err := embedded.Open(dir, opts)

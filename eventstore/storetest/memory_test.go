@@ -126,13 +126,6 @@ func (m *memory) stream(name eventstore.StreamName) []eventstore.Record {
 	return ofStream(m.records, name)
 }
 
-func actualOf(stream []eventstore.Record) eventstore.Actual {
-	if len(stream) == 0 {
-		return eventstore.Actual{}
-	}
-	return eventstore.Actual{Exists: true, Revision: eventstore.Revision(len(stream) - 1)}
-}
-
 // find looks for events where expected puts them: known says that one of their ids
 // stands in the way of a new append, all that the whole append stands there.
 func (m *memory) find(stream []eventstore.Record, expected eventstore.Expected, events []eventstore.Event) (at eventstore.Appended, known, all bool) {

@@ -65,7 +65,7 @@ func TestSuiteCatchesBrokenStores(t *testing.T) {
 				if i < 0 {
 					t.Fatalf("there is no check %q", name)
 				}
-				failure := failureOf(t, checks[i], memoryOpener(c.faults))
+				failure := failureOf(t, func(tb testing.TB) { checks[i].run(newEnv(tb, memoryOpener(c.faults)(tb))) })
 				if failure == "" {
 					t.Fatalf("the check passed a store that %s", c.name)
 				}
@@ -81,7 +81,7 @@ func TestSuiteCatchesBrokenStores(t *testing.T) {
 // failureOf runs one check and returns what it failed with, "" if it passed. A check
 // that hangs on a broken store would fail at its patience; a test of the suite waits
 // shorter.
-func failureOf(t *testing.T, c check, fresh func(testing.TB) Opener) string {
+func failureOf(t *testing.T, check func(testing.TB)) string {
 	r := &recorder{TB: t}
 	done := make(chan struct{})
 	go func() {
@@ -92,7 +92,7 @@ func failureOf(t *testing.T, c check, fresh func(testing.TB) Opener) string {
 				r.note(fmt.Sprintf("panic: %v", p))
 			}
 		}()
-		c.run(newEnv(r, fresh(r)))
+		check(r)
 	}()
 	select {
 	case <-done:

@@ -153,12 +153,12 @@ func sameRecord(a, b eventstore.Record) bool {
 
 // sameEvent does not tell nil from empty: a store may give either back.
 func sameEvent(a, b eventstore.Event) bool {
-	return a.ID == b.ID && a.Type == b.Type && bytes.Equal(a.Data, b.Data) && bytes.Equal(a.Metadata, b.Metadata)
+	return a.ID == b.ID && a.Type == b.Type && a.Binary == b.Binary && bytes.Equal(a.Data, b.Data) && bytes.Equal(a.Metadata, b.Metadata)
 }
 
 func show(r eventstore.Record) string {
-	return fmt.Sprintf("%s@%d pos %d %s %s data %.80s metadata %.80s at %s",
-		r.Stream, r.Revision, r.Position, r.ID, r.Type, r.Data, r.Metadata, r.Recorded.Format(time.RFC3339Nano))
+	return fmt.Sprintf("%s@%d pos %d %s %s binary %t data %.80s metadata %.80s at %s",
+		r.Stream, r.Revision, r.Position, r.ID, r.Type, r.Binary, r.Data, r.Metadata, r.Recorded.Format(time.RFC3339Nano))
 }
 
 // conflicts requires that err is exactly this conflict.
