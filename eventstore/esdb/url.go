@@ -2,9 +2,14 @@ package esdb
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"maps"
 	neturl "net/url"
+	"os"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,19 +27,17 @@ const discoveryAttempts = 3
 var settings = map[string]func(string) error{
 	"tls":                 boolean,
 	"tlsverifycert":       boolean,
-	"tlscafile":           anything,
-	"usercertfile":        anything,
-	"userkeyfile":         anything,
-	"nodepreference":      anything,
+	"tlscafile":           certificates,
+	"usercertfile":        readable,
+	"userkeyfile":         readable,
+	"nodepreference":      preference,
 	"gossiptimeout":       positive,
 	"discoveryinterval":   positive,
 	"maxdiscoverattempts": positive,
-	"keepaliveinterval":   anything,
-	"keepalivetimeout":    anything,
+	"keepaliveinterval":   milliseconds,
+	"keepalivetimeout":    milliseconds,
 	"defaultdeadline":     positive,
 }
-
-func anything(string) error { return nil }
 
 func boolean(v string) error {
 	if _, err := strconv.ParseBool(v); err != nil {
@@ -43,9 +46,51 @@ func boolean(v string) error {
 	return nil
 }
 
+// longest is the largest number a setting takes. Beyond it seconds no longer fit into
+// the client's durations; nobody waits for a month.
+const longest = 30 * 24 * 60 * 60
+
 func positive(v string) error {
-	if n, err := strconv.Atoi(v); err != nil || n < 1 {
-		return fmt.Errorf("%q is not a whole number above 0", v)
+	if n, err := strconv.Atoi(v); err != nil || n < 1 || n > longest {
+		return fmt.Errorf("%q is not a whole number from 1 to %d", v, longest)
+	}
+	return nil
+}
+
+func milliseconds(v string) error {
+	if v == "-1" {
+		return nil
+	}
+	if n, err := strconv.Atoi(v); err != nil || n < 0 || n > longest {
+		return fmt.Errorf("%q is neither -1, for never, nor a whole number up to %d", v, longest)
+	}
+	return nil
+}
+
+func preference(v string) error {
+	switch strings.ToLower(v) {
+	case "leader", "follower", "readonlyreplica", "random":
+		return nil
+	default:
+		return fmt.Errorf("%q is none of leader, follower, readOnlyReplica, random", v)
+	}
+}
+
+func readable(v string) error {
+	f, err := os.Open(v) //nolint:gosec // whoever gives the url says which file
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func certificates(v string) error {
+	text, err := os.ReadFile(v) //nolint:gosec // whoever gives the url says which file
+	if err != nil {
+		return err
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(text) {
+		return fmt.Errorf("%q holds no certificate in PEM", v)
 	}
 	return nil
 }
@@ -54,95 +99,150 @@ func positive(v string) error {
 // esdb[+discover]://[user:password@]host[:port][,host[:port]…][?setting=value&…]
 // with the client's own settings: tls, tlsVerifyCert, tlsCaFile, userCertFile,
 // userKeyFile, nodePreference, gossipTimeout (s), discoveryInterval (ms),
-// maxDiscoverAttempts, keepAliveInterval and keepAliveTimeout (ms). "kurrentdb" and
-// "kdb" may stand for "esdb". An error never shows the password.
+// maxDiscoverAttempts, keepAliveInterval and keepAliveTimeout (ms, -1 for never),
+// defaultDeadline (ms). "kurrentdb" and "kdb" may stand for "esdb". In user and password,
+// and in the value of a setting, "@", "?", "&" and "%" are written as in any URL: %40, %3F,
+// %26, %25.
+//
+// An error is one line that says what is wrong, and never shows a password, also where
+// it stands in the wrong place.
 func ParseURL(url string) (*client.Configuration, error) {
 	scheme, rest, found := strings.Cut(url, "://")
 	if !found {
-		return nil, fmt.Errorf("esdb: event store URL has no scheme, want esdb://host:port")
+		return nil, wrongURL("has no scheme, want esdb://host:port")
 	}
-	name, discover, _ := strings.Cut(strings.ToLower(scheme), "+")
-	switch name {
-	case "esdb", "kurrentdb", "kdb":
-	default:
-		return nil, fmt.Errorf("esdb: event store URL has scheme %q, want esdb or kurrentdb", scheme)
-	}
-	switch discover {
-	case "":
-		scheme = "esdb"
-	case "discover":
-		scheme = "esdb+discover"
-	default:
-		return nil, fmt.Errorf("esdb: event store URL has scheme %q, want esdb or esdb+discover", scheme)
-	}
-
-	authority, query, _ := strings.Cut(rest, "?")
-	if err := checkHosts(authority); err != nil {
+	scheme, err := schemeOf(scheme)
+	if err != nil {
 		return nil, err
 	}
-	values, err := neturl.ParseQuery(query)
+	authority, query, _ := strings.Cut(rest, "?")
+	if strings.Contains(query, "@") {
+		return nil, wrongURL("has an @ behind the ?: in a password write %%3F for ?, in a setting %%40 for @")
+	}
+	hosts, user, password, err := credentialsOf(authority)
 	if err != nil {
-		return nil, fmt.Errorf("esdb: settings of the event store URL: %w", err)
+		return nil, err
 	}
-	attempts := false
-	for key, given := range values {
-		attempts = attempts || strings.EqualFold(key, "maxDiscoverAttempts")
-		check, known := settings[strings.ToLower(key)]
-		if !known {
-			return nil, fmt.Errorf("esdb: event store URL has an unknown setting %q", key)
-		}
-		if err := check(given[0]); err != nil {
-			return nil, fmt.Errorf("esdb: event store URL: setting %s: %w", key, err)
-		}
+	hosts = strings.TrimSuffix(hosts, "/")
+	if err := checkHosts(hosts); err != nil {
+		return nil, err
 	}
-
-	config, err := client.ParseConnectionString(scheme + "://" + rest)
+	values, err := settingsOf(query)
 	if err != nil {
-		if _, credentials := cutCredentials(authority); credentials {
-			// The client's own error may quote the whole string.
-			return nil, fmt.Errorf("esdb: event store URL is not valid (its text is kept back, it holds credentials)")
-		}
-		return nil, fmt.Errorf("esdb: event store URL: %w", err)
+		return nil, err
 	}
+	// The client gets to see no credentials, for its errors may quote all it was given; and
+	// it would make a path out of commas in a setting.
+	config, err := client.ParseConnectionString(scheme + "://" + hosts + "?" + values.Encode())
+	if err != nil {
+		return nil, wrongURL("%v", err)
+	}
+	config.Username, config.Password = user, password
 	if err := config.Validate(); err != nil {
-		return nil, fmt.Errorf("esdb: event store URL: %w", err)
+		return nil, wrongURL("%v", err)
 	}
-	if config.Username != "" && config.DisableTLS {
-		return nil, fmt.Errorf("esdb: event store URL has credentials but tls=false: the client would leave them out")
+	if user != "" && config.DisableTLS {
+		return nil, wrongURL("has credentials but tls=false: the client would leave them out")
 	}
-	if !attempts {
+	if !values.Has("maxdiscoverattempts") {
 		config.MaxDiscoverAttempts = discoveryAttempts
 	}
 	return config, nil
 }
 
-func cutCredentials(authority string) (hosts string, found bool) {
-	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
-		return authority[i+1:], true
-	}
-	return authority, false
+func wrongURL(format string, args ...any) error {
+	return fmt.Errorf("esdb: event store URL "+format, args...)
 }
 
-// checkHosts refuses ports that the client would cut down to 16 bits.
-func checkHosts(authority string) error {
-	hosts, _ := cutCredentials(authority)
-	hosts, path, _ := strings.Cut(hosts, "/")
-	if path != "" {
-		return fmt.Errorf("esdb: event store URL has a path %q, want none", path)
+// word is what may be quoted of a url without showing what was meant to be secret.
+var word = regexp.MustCompile(`^[A-Za-z0-9+.-]{1,32}$`)
+
+// schemeOf is the client's form of a scheme.
+func schemeOf(scheme string) (string, error) {
+	name, discover, plus := strings.Cut(strings.ToLower(scheme), "+")
+	switch {
+	case name != "esdb" && name != "kurrentdb" && name != "kdb", plus && discover != "discover":
+		if !word.MatchString(scheme) {
+			return "", wrongURL("has no scheme, want esdb://host:port")
+		}
+		return "", wrongURL("has scheme %q, want esdb, kurrentdb or kdb, each alone or with +discover", scheme)
+	case plus:
+		return "esdb+discover", nil
+	default:
+		return "esdb", nil
+	}
+}
+
+func credentialsOf(authority string) (hosts, user, password string, err error) {
+	i := strings.LastIndexByte(authority, '@')
+	if i < 0 {
+		return authority, "", "", nil
+	}
+	name, secret, _ := strings.Cut(authority[:i], ":")
+	user, nameErr := neturl.PathUnescape(name)
+	password, secretErr := neturl.PathUnescape(secret)
+	switch {
+	case nameErr != nil || secretErr != nil:
+		return "", "", "", wrongURL("has credentials with a %% that stands for nothing: write %%25")
+	case user == "":
+		return "", "", "", wrongURL("has credentials without a user")
+	}
+	return authority[i+1:], user, password, nil
+}
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,253}$`)
+
+// checkHosts refuses ports that the client would cut down to 16 bits, and what it would
+// take for something else. It quotes nothing: a url without "@" may have its password
+// where the port should be.
+func checkHosts(hosts string) error {
+	if strings.Contains(hosts, "/") {
+		return wrongURL("has a path, want none")
+	}
+	if strings.ContainsAny(hosts, "[]") {
+		return wrongURL("has an IPv6 address, which the client cannot read: give it a name")
 	}
 	for _, host := range strings.Split(hosts, ",") {
 		name, port, hasPort := strings.Cut(host, ":")
 		if name == "" {
-			return fmt.Errorf("esdb: event store URL has no host, want esdb://host:port")
+			return wrongURL("has no host, or an empty one in its list, want esdb://host:port")
+		}
+		if !hostName.MatchString(name) {
+			return wrongURL("has a host that is no name or IPv4 address")
 		}
 		if !hasPort {
 			continue
 		}
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return fmt.Errorf("esdb: event store URL has port %q, want 1 to 65535", port)
+			return wrongURL("has a port that is not a number from 1 to 65535")
 		}
 	}
 	return nil
+}
+
+// settingsOf reads and checks the settings. Their keys come back in lower case.
+func settingsOf(query string) (neturl.Values, error) {
+	given, err := neturl.ParseQuery(query)
+	if err != nil {
+		return nil, wrongURL("has settings that cannot be read: %v", err)
+	}
+	values := neturl.Values{}
+	for _, key := range slices.Sorted(maps.Keys(given)) {
+		check, known := settings[strings.ToLower(key)]
+		switch {
+		case !known && word.MatchString(key):
+			return nil, wrongURL("has an unknown setting %q", key)
+		case !known:
+			return nil, wrongURL("has a setting that is unknown")
+		case len(given[key]) > 1 || values.Has(strings.ToLower(key)):
+			return nil, wrongURL("has setting %s twice", key)
+		}
+		if err := check(given[key][0]); err != nil {
+			return nil, wrongURL("has setting %s: %w", key, err)
+		}
+		values.Set(strings.ToLower(key), given[key][0])
+	}
+	return values, nil
 }
 
 // logTo passes on what the client logs. Its "errors" are mostly answers that the
