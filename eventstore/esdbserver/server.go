@@ -42,6 +42,7 @@ import (
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/persistent"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/uuid"
@@ -60,6 +61,11 @@ const (
 	maxMessage = eventstore.MaxAppendSize + 1<<20
 	// maxHeaders bounds the headers of one call, in bytes.
 	maxHeaders = 16 << 10
+	// streamWindow and connWindow are what a client may send of one call, and over one
+	// connection, before the server has taken it. Growing windows, gRPC's default, would
+	// let a call that waits its turn keep 16 MiB.
+	streamWindow = 256 << 10
+	connWindow   = 1 << 20
 	// handshakeTimeout bounds the time from accepting a connection to its first call.
 	handshakeTimeout = 10 * time.Second
 	// minPing is the shortest time between two pings that a client may send. Official
@@ -109,6 +115,8 @@ type Server struct {
 	engine  eventstore.Engine
 	options Options
 	grpc    *grpc.Server
+	// persistent has goroutines and unwritten checkpoints, which Shutdown ends and writes.
+	persistent *persistentService
 
 	intakes  *semaphore.Weighted
 	batchers *semaphore.Weighted
@@ -146,6 +154,8 @@ func New(engine eventstore.Engine, options Options) *Server {
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(options.MaxCalls),
 		grpc.MaxHeaderListSize(maxHeaders),
+		grpc.StaticStreamWindowSize(streamWindow),
+		grpc.StaticConnWindowSize(connWindow),
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
@@ -159,6 +169,8 @@ func New(engine eventstore.Engine, options Options) *Server {
 	streams.RegisterStreamsServer(s.grpc, &streamsService{server: s})
 	gossip.RegisterGossipServer(s.grpc, &gossipService{server: s, instance: eventstore.EventID(uuid.New())})
 	serverfeatures.RegisterServerFeaturesServer(s.grpc, &featuresService{server: s})
+	s.persistent = newPersistentService(s)
+	persistent.RegisterPersistentSubscriptionsServer(s.grpc, s.persistent)
 	return s
 }
 
@@ -185,10 +197,16 @@ func (s *Server) Addr() net.Addr {
 	return s.addr
 }
 
-// Shutdown stops accepting, breaks subscriptions off, lets appends and reads under way
-// finish, and returns. If ctx ends first it cuts them off and returns ctx's error.
+// Shutdown stops accepting, breaks subscriptions off, writes how far persistent ones are,
+// lets appends and reads under way finish, and returns. If ctx ends first it cuts them off
+// and returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.close()
+	// First, for it is short: whoever is slow to finish must not cost others their place.
+	unwritten := s.persistent.groups.Close(ctx)
+	if unwritten != nil {
+		unwritten = fmt.Errorf("esdbserver: last checkpoints of persistent subscriptions: %w", unwritten)
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -196,7 +214,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}()
 	select {
 	case <-done:
-		return nil
+		return unwritten
 	case <-ctx.Done():
 		s.grpc.Stop()
 		<-done
