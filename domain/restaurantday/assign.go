@@ -98,26 +98,27 @@ func (o Occupancy) stretch(r Request) (turn, occupied domain.Interval) {
 
 // searchSteps is how far one request's search for a re-assignment goes: how many times it
 // looks whether a party could go to a table.
-const searchSteps = 20_000
+const searchSteps = 4000
 
 // seat finds tables for r, whatever the rules on time and pacing say: the single table that
 // wastes least; where the plan binds late, one that others can make way from; then a
 // combination of tables, by the same two ways.
 func (o Occupancy) seat(r Request) (Seating, bool) {
 	steps := searchSteps
-	return o.seatWithin(r, &steps)
+	return (&seeker{o: o}).seat(r, &steps)
 }
 
-// seatWithin is seat with a search of so many steps, from which it takes what it needs.
-func (o Occupancy) seatWithin(r Request, steps *int) (s Seating, ok bool) {
-	s.Turn, s.Occupied = o.stretch(r)
+// seat is Occupancy.seat with a search of so many steps, from which it takes what it needs.
+func (k *seeker) seat(r Request, steps *int) (s Seating, ok bool) {
+	s.Turn, s.Occupied = k.o.stretch(r)
 	before := *steps
-	s.Tables, s.Moves, ok = o.assign(r, s.Occupied, steps)
+	s.Tables, s.Moves, ok = k.assign(r, s.Occupied, steps)
 	s.Steps = before - *steps
 	return s, ok
 }
 
-func (o Occupancy) assign(r Request, want domain.Interval, steps *int) (tables []int, moves []Move, ok bool) {
+func (k *seeker) assign(r Request, want domain.Interval, steps *int) (tables []int, moves []Move, ok bool) {
+	o, sets := k.o, k.o.floor.sets
 	late := o.Plan.Policy.Assignment == LateBinding
 	if r.Tables != nil {
 		if o.free(r.Tables, want) {
@@ -126,32 +127,33 @@ func (o Occupancy) assign(r Request, want domain.Interval, steps *int) (tables [
 		if !late {
 			return nil, nil, false
 		}
-		return o.searchFor(r, want, nil, true, steps)
+		return k.findAt(r, want, steps)
 	}
 	if best := o.bestFit(r, want); best >= 0 {
-		return o.floor.sets[best], nil, true
+		return sets[best], nil, true
 	}
-	singles := o.singles(r)
+	var singles []int32
 	if late {
-		if tables, moves, ok = o.searchFor(r, want, singles, false, steps); ok {
+		singles = o.singles(r)
+		if tables, moves, ok = k.find(r, want, singles, false, steps); ok {
 			return tables, moves, true
 		}
 	}
 	combinations := o.combinations(r)
 	for _, set := range combinations {
-		if o.free(o.floor.sets[set], want) {
-			return o.floor.sets[set], nil, true
+		if o.free(sets[set], want) {
+			return sets[set], nil, true
 		}
 	}
 	// With combinations for others there may be a way where there was none without.
 	if late && len(o.floor.seats) > 0 {
-		if tables, moves, ok = o.searchFor(r, want, append(singles, combinations...), true, steps); ok {
+		if tables, moves, ok = k.find(r, want, append(singles, combinations...), true, steps); ok {
 			return tables, moves, true
 		}
 	}
 	for _, set := range o.overfull(r) {
-		if o.free(o.floor.sets[set], want) {
-			return o.floor.sets[set], nil, true
+		if o.free(sets[set], want) {
+			return sets[set], nil, true
 		}
 	}
 	return nil, nil, false

@@ -91,6 +91,7 @@ func (o Occupancy) offers(t domain.Instant, next uint32) (list []Offer) {
 
 // firstFitting finds the first slot that w would take and can have.
 func (o Occupancy) firstFitting(w Waiting, t domain.Instant, steps *int) (Slot, Seating, bool) {
+	seeker := &seeker{o: o}
 	for _, slot := range o.Plan.Slots {
 		if !w.wants(slot) {
 			continue
@@ -99,7 +100,7 @@ func (o Occupancy) firstFitting(w Waiting, t domain.Instant, steps *int) (Slot, 
 		if o.bars(r) != "" {
 			continue
 		}
-		if seating, ok := o.seatWithin(r, steps); ok {
+		if seating, ok := seeker.seat(r, steps); ok {
 			return slot, seating, true
 		}
 	}

@@ -1,6 +1,7 @@
 package restaurantday
 
 import (
+	"cmp"
 	"slices"
 
 	"daybook/domain"
@@ -13,58 +14,111 @@ import (
 // depends on nothing but the occupancy and the request, and ends when it has found one, has
 // seen that there is none, or has used up its steps.
 //
-// It works on a copy of its own and never writes to the occupancy.
+// It works on a copy of its own and never writes to the occupancy. What it has found out of
+// the parties there serves the next request on the same occupancy at the same instant.
 type search struct {
 	o     Occupancy
-	sets  [][]int // what can be taken: tables alone, then combinations
-	nodes []node
+	sets  [][]int   // what can be taken: tables alone, then combinations
+	nodes []node    // the parties; the one that asks is the first
 	lanes [][]int32 // by table: the parties there, by when they begin
-	put   [][]int32 // by table: the parties that the search has put there
-	taken []placed  // those, in the order in which they were put
-	ways  []way     // of all levels of solve
-	leave []int32   // of all ways
-	steps *int      // left
-	limit int       // how many may be moved
-	moved int
-	cut   bool // something was left out because of the limit
+	stays bool      // somebody cannot be moved, or a table is blocked
+	kinds []kind
+	ways  []way   // of all parties looked at
+	order []int32 // of the same: indexes in a party's ways
+	leave []int32 // of all ways
+
+	// One request's.
+	combine bool      // others may be put up on combinations, too
+	steps   *int      // left
+	limit   int       // how many may be moved
+	cut     bool      // something was left out because of the limit
+	put     [][]int32 // by table: the parties that were put there
+	taken   []placed  // those, in the order in which they were put
+	waiting []int32   // the parties without tables
+	left    []int32   // the parties that were moved
+	tries   []try     // of all levels of solve
 }
 
-// node is a party that the search knows of. The one that asks comes first.
+// node is a party that the search knows of.
 type node struct {
 	during  domain.Interval
 	booking *Booking // none for the one that asks
 	movable bool
-	out     bool // it has left the tables where it was
-	ready   bool
-	options []int32 // indexes in sets, in the order of preference, once ready
+	out     bool    // it has left the tables where it was
+	options []int32 // rising indexes in sets; nil until they are asked for
+	alone   int     // how many of them are tables alone
+	ways    []way   // the same with who is there; nil until they are asked for
+	order   []int32 // of ways: those with fewest there first
 }
+
+// kind is what parties have in common that could go to the same tables.
+type kind struct {
+	party   domain.PartySize
+	wish    Wish
+	online  bool
+	options []int32
+}
+
+// way is a set of tables for a party, and who must leave it: leave[from:to] of the search.
+type way struct{ set, from, to int32 }
+
+// many is how many must leave, had nobody left yet.
+func (w way) many() int { return int(w.to - w.from) }
+
+// try is a way with how many are still there.
+type try struct{ way, leave int32 }
 
 // placed is a party put somewhere.
-type placed struct {
-	node, set int32
+type placed struct{ node, set int32 }
+
+func newSearch(o Occupancy, now domain.Instant) *search {
+	n := 1
+	for _, uses := range o.tables {
+		n += len(uses)
+	}
+	s := &search{
+		o: o, sets: o.floor.sets, nodes: make([]node, 1, n), lanes: make([][]int32, len(o.tables)), put: make([][]int32, len(o.tables)),
+		stays: len(o.Plan.Blocks) > 0,
+	}
+	room := make([]int32, 0, n)
+	for i, uses := range o.tables {
+		from := len(room)
+		for _, b := range uses {
+			id := int32(len(s.nodes))
+			if b.Tables[0] == i {
+				s.nodes = append(s.nodes, node{during: b.occupied(), booking: b, movable: !b.Bound && b.From > now})
+				s.stays = s.stays || !s.nodes[id].movable
+			} else {
+				id = s.nodeOf(b)
+			}
+			room = append(room, id)
+		}
+		s.lanes[i] = room[from:len(room):len(room)]
+	}
+	return s
 }
 
-// searchFor makes way for r on one of options, which are indexes in the floor's sets, or on
-// the tables that it names. With combine, others may be put up on combinations; else only
-// those that have one already.
-func (o Occupancy) searchFor(r Request, want domain.Interval, options []int32, combine bool, steps *int) (tables []int, moves []Move, ok bool) {
-	if *steps <= 0 {
+// nodeOf finds a party by the first of its tables, which was gone through already.
+func (s *search) nodeOf(b *Booking) int32 {
+	lane := s.lanes[b.Tables[0]]
+	return lane[slices.IndexFunc(lane, func(id int32) bool { return s.nodes[id].booking == b })]
+}
+
+// find makes way for a party during want on one of options, rising indexes in the floor's
+// sets. With combine, others may be put up on combinations; else only those that have one
+// already.
+func (s *search) find(want domain.Interval, options []int32, combine bool, steps *int) (tables []int, moves []Move, ok bool) {
+	s.combine, s.steps = combine, steps
+	asks := node{during: want, options: s.open(options, want)}
+	asks.alone, _ = slices.BinarySearch(asks.options, int32(len(s.lanes)))
+	s.nodes[0] = asks
+	if !s.possible() {
 		return nil, nil, false
 	}
-	s := o.newSearch(r.Now, steps)
-	if r.Tables != nil {
-		options = []int32{int32(len(s.sets))}
-		s.sets = append(slices.Clip(s.sets), r.Tables)
-	}
-	asks := &s.nodes[0]
-	asks.during = want
-	asks.options, asks.ready = s.open(options, want), true
-	if !s.possible(combine) {
-		return nil, nil, false
-	}
-	for limit := 1; ; limit += 1 + limit/3 {
-		s.limit, s.cut = limit, false
-		if s.solve([]int32{0}, combine) {
+	for s.limit = 1; ; s.limit += 1 + s.limit/3 {
+		s.cut = false
+		s.waiting = append(s.waiting[:0], 0)
+		if s.solve() {
 			break
 		}
 		if !s.cut || *s.steps <= 0 {
@@ -78,45 +132,30 @@ func (o Occupancy) searchFor(r Request, want domain.Interval, options []int32, c
 			moves = append(moves, Move{Number: b.Number, From: b.Tables, To: s.sets[p.set]})
 		}
 	}
-	return tables, s.inOrder(moves), true
+	moves = s.inOrder(moves)
+	s.clear()
+	return tables, moves, true
 }
 
-func (o Occupancy) newSearch(now domain.Instant, steps *int) *search {
-	n := 1
-	for _, uses := range o.tables {
-		n += len(uses)
-	}
-	s := &search{o: o, sets: o.floor.sets, steps: steps, nodes: make([]node, 1, n), lanes: make([][]int32, len(o.tables)), put: make([][]int32, len(o.tables))}
-	room := make([]int32, 0, n)
-	for i, uses := range o.tables {
-		from := len(room)
-		for _, b := range uses {
-			id := int32(len(s.nodes))
-			if b.Tables[0] == i {
-				s.nodes = append(s.nodes, node{during: b.occupied(), booking: b, movable: !b.Bound && b.From > now})
-			} else {
-				id = s.nodeOf(b)
-			}
-			room = append(room, id)
-		}
-		s.lanes[i] = room[from:len(room):len(room)]
-	}
-	return s
-}
-
-// nodeOf finds a party by a table that was gone through already.
-func (s *search) nodeOf(b *Booking) int32 {
-	for _, id := range s.lanes[b.Tables[0]] {
-		if s.nodes[id].booking == b {
-			return id
+// clear forgets what the last request has moved.
+func (s *search) clear() {
+	for _, p := range s.taken {
+		for _, table := range s.sets[p.set] {
+			s.put[table] = s.put[table][:0]
 		}
 	}
-	return 0 // a booking is on its first table, so this is never reached
+	for _, id := range s.left {
+		s.nodes[id].out = false
+	}
+	s.taken, s.left, s.tries = s.taken[:0], s.left[:0], s.tries[:0]
 }
 
 // open are those of options that a party could have during want if all who can be moved
 // were gone.
 func (s *search) open(options []int32, want domain.Interval) []int32 {
+	if !s.stays {
+		return options
+	}
 	list := make([]int32, 0, len(options))
 	for _, set := range options {
 		if !slices.ContainsFunc(s.sets[set], func(t int) bool { return s.shut(t, want) }) {
@@ -143,30 +182,86 @@ func (s *search) shut(table int, want domain.Interval) bool {
 	return false
 }
 
-// optionsOf are where a party could be put up.
-func (s *search) optionsOf(id int32, combine bool) []int32 {
+// optionsOf are the sets of tables on which a party could be put up.
+func (s *search) optionsOf(id int32) []int32 {
 	n := &s.nodes[id]
-	if !n.ready {
-		b := n.booking
-		r := Request{Party: b.Party, Wish: b.Wish, Staff: !b.Online}
-		all := s.o.singles(r)
-		if combine || len(b.Tables) > 1 {
-			all = append(all, s.o.combinations(r)...)
-		}
-		n.options, n.ready = s.open(all, n.during), true
+	if n.options == nil {
+		n.options = s.open(s.optionsFor(n.booking), n.during)
+		n.alone, _ = slices.BinarySearch(n.options, int32(len(s.lanes)))
 	}
-	return n.options
+	return n.options[:s.shown(n)]
+}
+
+// shown is how many of a party's options count: without combine only those that have a
+// combination already may go to one.
+func (s *search) shown(n *node) int {
+	if s.combine || n.booking == nil || len(n.booking.Tables) > 1 {
+		return len(n.options)
+	}
+	return n.alone
+}
+
+// wayTo finds a party's way to a single table.
+func (n *node) wayTo(table int) (i int, ok bool) {
+	// Mostly its options lie side by side on the floor.
+	if n.alone == 0 {
+		return 0, false
+	}
+	if i = table - int(n.options[0]); i >= 0 && i < n.alone && int(n.options[i]) == table {
+		return i, true
+	}
+	return slices.BinarySearch(n.options[:n.alone], int32(table))
+}
+
+// optionsFor are the sets of tables that would do for parties like b.
+func (s *search) optionsFor(b *Booking) []int32 {
+	for i := range s.kinds {
+		if k := &s.kinds[i]; k.party == b.Party && k.wish == b.Wish && k.online == b.Online {
+			return k.options
+		}
+	}
+	r := Request{Party: b.Party, Wish: b.Wish, Staff: !b.Online}
+	options := append(s.o.singles(r), s.o.combinations(r)...)
+	s.kinds = append(s.kinds, kind{b.Party, b.Wish, b.Online, options})
+	return options
+}
+
+// lookAround finds out who is where a party could go.
+func (s *search) lookAround(n *node) {
+	if n.order != nil {
+		return
+	}
+	first, start := len(s.ways), len(s.order)
+	for i, set := range n.options {
+		from := len(s.leave)
+		for _, table := range s.sets[set] {
+			for _, other := range s.lanes[table] {
+				o := &s.nodes[other]
+				if o.during.From >= n.during.To {
+					break
+				}
+				if n.during.From < o.during.To && !slices.Contains(s.leave[from:], other) {
+					s.leave = append(s.leave, other)
+				}
+			}
+		}
+		s.ways = append(s.ways, way{set, int32(from), int32(len(s.leave))})
+		s.order = append(s.order, int32(i))
+	}
+	*s.steps -= len(n.options)
+	n.ways, n.order = s.ways[first:len(s.ways):len(s.ways)], s.order[start:len(s.order):len(s.order)]
+	slices.SortStableFunc(n.order, func(a, b int32) int { return n.ways[a].many() - n.ways[b].many() })
 }
 
 // possible reports whether all could have a table at each instant of the stretch asked for,
 // were nobody to keep it from one instant to the next. Where they could not, there is
 // nothing to search for; that is seen at once, by a chain of changes from the party that
 // asks to a table that is free at the instant.
-func (s *search) possible(combine bool) bool {
+func (s *search) possible() bool {
 	want := s.nodes[0].during
 	at := make([]int32, len(s.lanes)) // who is at each table at the instant; 0 for nobody
 	reached := make([]bool, len(s.lanes))
-	var queue []int32
+	queue := make([]int32, 0, len(s.lanes)+1)
 	for _, t := range s.instants(want) {
 		for table, lane := range s.lanes {
 			at[table], reached[table] = 0, false
@@ -184,7 +279,7 @@ func (s *search) possible(combine bool) bool {
 		queue = append(queue[:0], 0)
 		found := false
 		for i := 0; i < len(queue) && !found; i++ {
-			for _, set := range s.optionsOf(queue[i], combine) {
+			for _, set := range s.optionsOf(queue[i]) {
 				for _, table := range s.sets[set] {
 					if reached[table] {
 						continue
@@ -211,123 +306,138 @@ func (s *search) possible(combine bool) bool {
 func (s *search) instants(want domain.Interval) []domain.Instant {
 	list := []domain.Instant{want.From}
 	for i := range s.nodes[1:] {
-		if n := &s.nodes[1+i]; n.movable && n.during.From > want.From && n.during.From < want.To {
+		if n := &s.nodes[1+i]; n.movable && n.during.From > want.From && n.during.From < want.To && !slices.Contains(list, n.during.From) {
 			list = append(list, n.during.From)
 		}
 	}
-	slices.Sort(list)
-	return slices.Compact(list)
+	return list
 }
 
-// way is a set of tables for a party, and who must leave it: a part of search.leave.
-type way struct {
-	set      int32
-	from, to int32
-}
-
-// solve finds tables for those in waiting. Where it fails it leaves all as it was.
-func (s *search) solve(waiting []int32, combine bool) bool {
-	if len(waiting) == 0 {
+// solve finds tables for those who wait for them. Where it fails it leaves all as it was.
+func (s *search) solve() bool {
+	if len(s.waiting) == 0 {
 		return true
 	}
 	// Who has the least choice goes first.
-	pick := 0
-	for i := range waiting {
-		if len(s.optionsOf(waiting[i], combine)) < len(s.optionsOf(waiting[pick], combine)) {
+	pick, last := 0, len(s.waiting)-1
+	for i, id := range s.waiting {
+		if len(s.optionsOf(id)) < len(s.optionsOf(s.waiting[pick])) {
 			pick = i
 		}
 	}
-	id := waiting[pick]
-	rest := slices.Concat(waiting[:pick], waiting[pick+1:])
-	first, left := len(s.ways), len(s.leave)
-	defer func() { s.ways, s.leave = s.ways[:first], s.leave[:left] }()
-	for _, set := range s.optionsOf(id, combine) {
-		if *s.steps--; *s.steps <= 0 {
-			return false
-		}
-		w, free := s.look(set, s.nodes[id].during)
-		switch n := int(w.to - w.from); {
-		case !free:
-		case n == 0 && len(rest) == 0:
-			s.enter(id, w)
-			return true
-		case s.moved+n > s.limit:
-			s.cut = true
-			s.leave = s.leave[:w.from]
-		default:
-			s.ways = append(s.ways, w)
-		}
-	}
-	last := len(s.ways)
-	slices.SortStableFunc(s.ways[first:last], func(a, b way) int { return int(a.to - a.from - (b.to - b.from)) })
-	for i := first; i < last; i++ {
-		w := s.ways[i]
+	id := s.waiting[pick]
+	s.waiting[pick] = s.waiting[last]
+	s.waiting = s.waiting[:last]
+	first := len(s.tries)
+	s.consider(id)
+	ways := s.nodes[id].ways
+	end := len(s.tries)
+	for i := first; i < end && *s.steps > 0; i++ {
+		w := ways[s.tries[i].way]
+		moved := len(s.left)
 		s.enter(id, w)
-		if s.solve(slices.Concat(rest, s.leave[w.from:w.to]), combine) {
+		if s.solve() {
 			return true
 		}
-		s.undo(w)
+		s.undo(w, moved)
+		s.waiting = s.waiting[:last]
 	}
+	s.tries = s.tries[:first]
+	s.waiting = append(s.waiting, id)
+	s.waiting[pick], s.waiting[last] = id, s.waiting[pick]
 	return false
 }
 
-// look tells who would have to leave set for a party to have it during want. It is not
-// free where somebody is whom the search has put there. It adds to leave where it is.
-func (s *search) look(set int32, want domain.Interval) (w way, free bool) {
-	w = way{set: set, from: int32(len(s.leave))}
-	for _, table := range s.sets[set] {
-		for _, id := range s.put[table] {
-			if s.nodes[id].during.Overlaps(want) {
-				s.leave = s.leave[:w.from]
-				return w, false
-			}
+// consider adds to tries the ways open to a party, those first that make fewest leave.
+func (s *search) consider(id int32) {
+	n, first, most := &s.nodes[id], len(s.tries), s.limit-len(s.left)
+	shown := len(s.optionsOf(id))
+	s.lookAround(n)
+	for _, i := range n.order {
+		if int(i) >= shown {
+			continue
 		}
-		for _, id := range s.lanes[table] {
-			n := &s.nodes[id]
-			if n.during.From >= want.To {
-				break
-			}
-			if !n.out && want.From < n.during.To && !slices.Contains(s.leave[w.from:], id) {
-				s.leave = append(s.leave, id)
+		if n.ways[i].many() > most {
+			s.cut = true
+			break
+		}
+		s.weigh(n, i, most)
+	}
+	// Ways that would make too many leave, had not some left already.
+	for _, gone := range s.left {
+		for _, table := range s.nodes[gone].booking.Tables {
+			if i, ok := n.wayTo(table); ok && n.ways[i].many() > most {
+				s.weigh(n, int32(i), most)
 			}
 		}
 	}
-	w.to = int32(len(s.leave))
-	return w, true
+	for i := n.alone; i < shown && len(s.left) > 0; i++ {
+		if n.ways[i].many() > most {
+			s.weigh(n, int32(i), most)
+		}
+	}
+	if found := s.tries[first:]; len(found) > 1 {
+		slices.SortFunc(found, func(a, b try) int { return cmp.Or(int(a.leave-b.leave), int(a.way-b.way)) })
+		s.tries = s.tries[:first+len(slices.Compact(found))]
+	}
 }
 
-// enter puts a party where w leads, and out those who must leave.
+// weigh adds a way to tries if it is free of those put there and makes no more leave than
+// most.
+func (s *search) weigh(n *node, i int32, most int) {
+	*s.steps--
+	w := n.ways[i]
+	for _, table := range s.sets[w.set] {
+		for _, id := range s.put[table] {
+			if s.nodes[id].during.Overlaps(n.during) {
+				return
+			}
+		}
+	}
+	leave := 0
+	for _, id := range s.leave[w.from:w.to] {
+		if !s.nodes[id].out {
+			leave++
+		}
+	}
+	if leave <= most {
+		s.tries = append(s.tries, try{i, int32(leave)})
+	}
+}
+
+// enter puts a party where w leads, and out those who are still there.
 func (s *search) enter(id int32, w way) {
 	for _, table := range s.sets[w.set] {
 		s.put[table] = append(s.put[table], id)
 	}
 	s.taken = append(s.taken, placed{id, w.set})
 	for _, other := range s.leave[w.from:w.to] {
-		s.nodes[other].out = true
+		if n := &s.nodes[other]; !n.out {
+			n.out = true
+			s.left = append(s.left, other)
+			s.waiting = append(s.waiting, other)
+		}
 	}
-	s.moved += int(w.to - w.from)
 }
 
-// undo takes the last enter back.
-func (s *search) undo(w way) {
+// undo takes the last enter back, before which so many were moved.
+func (s *search) undo(w way, moved int) {
 	for _, table := range s.sets[w.set] {
 		s.put[table] = s.put[table][:len(s.put[table])-1]
 	}
 	s.taken = s.taken[:len(s.taken)-1]
-	for _, other := range s.leave[w.from:w.to] {
+	for _, other := range s.left[moved:] {
 		s.nodes[other].out = false
 	}
-	s.moved -= int(w.to - w.from)
+	s.left = s.left[:moved]
 }
 
 // inOrder puts moves into an order in which each goes to tables that those before it have
 // left or that were free, as far as there is one.
 func (s *search) inOrder(moves []Move) []Move {
 	during := make(map[uint32]domain.Interval, len(moves))
-	for _, p := range s.taken {
-		if b := s.nodes[p.node].booking; b != nil {
-			during[b.Number] = b.occupied()
-		}
+	for _, id := range s.left {
+		during[s.nodes[id].booking.Number] = s.nodes[id].during
 	}
 	// blocked reports whether one of others still has what m goes to.
 	blocked := func(m Move, others []Move) bool {
@@ -343,4 +453,28 @@ func (s *search) inOrder(moves []Move) []Move {
 		moves = slices.Delete(moves, i, i+1)
 	}
 	return ordered
+}
+
+// seeker answers requests on one occupancy that are made at one instant. What a search has
+// found out serves the next.
+type seeker struct {
+	o      Occupancy
+	search *search // none until it is needed
+}
+
+func (k *seeker) find(r Request, want domain.Interval, options []int32, combine bool, steps *int) (tables []int, moves []Move, ok bool) {
+	if *steps <= 0 || len(options) == 0 {
+		return nil, nil, false
+	}
+	if k.search == nil {
+		k.search = newSearch(k.o, r.Now)
+	}
+	return k.search.find(want, options, combine, steps)
+}
+
+// findAt makes way for r at the very tables it names.
+func (k *seeker) findAt(r Request, want domain.Interval, steps *int) (tables []int, moves []Move, ok bool) {
+	s := newSearch(k.o, r.Now)
+	s.sets = append(slices.Clip(s.sets), r.Tables)
+	return s.find(want, []int32{int32(len(s.sets) - 1)}, true, steps)
 }

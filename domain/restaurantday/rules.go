@@ -108,6 +108,7 @@ func (s State) Alternatives(r Request, near domain.Instant, n int) (list []domai
 		return int(abs(a.StartsAt-near) - abs(b.StartsAt-near))
 	})
 	steps := searchSteps
+	seeker := &seeker{o: s.Occupancy}
 	for _, slot := range slots[:min(len(slots), slotsLookedAt)] {
 		if len(list) == n {
 			break
@@ -116,7 +117,7 @@ func (s State) Alternatives(r Request, near domain.Instant, n int) (list []domai
 		if s.bars(r) != "" {
 			continue
 		}
-		if _, ok := s.seatWithin(r, &steps); ok {
+		if _, ok := seeker.seat(r, &steps); ok {
 			list = append(list, domain.Alternative{Time: slot.Time, StartsAt: slot.StartsAt})
 		}
 	}

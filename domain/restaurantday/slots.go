@@ -21,6 +21,7 @@ func (o Occupancy) Slots(party domain.PartySize, now domain.Instant) []SlotState
 		return nil
 	}
 	o = o.settled(now)
+	seeker := &seeker{o: o}
 	states := make([]SlotState, len(o.Plan.Slots))
 	for i, slot := range o.Plan.Slots {
 		r := Request{Slot: slot, Party: party, Now: now}
@@ -33,7 +34,8 @@ func (o Occupancy) Slots(party domain.PartySize, now domain.Instant) []SlotState
 		if states[i].TablesLeft > 0 {
 			continue
 		}
-		if _, ok := o.seat(r); ok {
+		steps := searchSteps
+		if _, ok := seeker.seat(r, &steps); ok {
 			states[i].TablesLeft = 1
 		} else {
 			states[i].Refusal = o.noTable(r).Code
