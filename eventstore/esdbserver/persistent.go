@@ -32,10 +32,11 @@ type persistentService struct {
 }
 
 func newPersistentService(s *Server) *persistentService {
-	return &persistentService{
-		server: s,
-		groups: groups.New(s.engine, groups.Options{Logger: s.options.Logger}),
+	shared := s.options.Groups
+	if shared == nil {
+		shared = groups.New(s.engine, groups.Options{Logger: s.options.Logger})
 	}
+	return &persistentService{server: s, groups: shared}
 }
 
 // within bounds a call that writes: it may wait for others, and must not do so for ever.

@@ -53,6 +53,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"daybook/eventstore"
+	"daybook/eventstore/esdbserver/groups"
 )
 
 const (
@@ -96,6 +97,10 @@ type Options struct {
 	ReadOnly bool
 	// TLS of the listener; nil serves in clear.
 	TLS *tls.Config
+	// Groups are the persistent subscriptions, for several servers of one engine to share:
+	// each of two that kept its own would hand out every message. Who made them closes
+	// them, after Shutdown. Nil: the server makes its own, and closes them.
+	Groups *groups.Groups
 	// Advertise is the "host:port" that clients which discover nodes by gossip are told
 	// to dial. Empty: the address that the asking client reached.
 	Advertise string
@@ -203,9 +208,11 @@ func (s *Server) Addr() net.Addr {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.close()
 	// First, for it is short: whoever is slow to finish must not cost others their place.
-	unwritten := s.persistent.groups.Close(ctx)
-	if unwritten != nil {
-		unwritten = fmt.Errorf("esdbserver: last checkpoints of persistent subscriptions: %w", unwritten)
+	var unwritten error
+	if s.options.Groups == nil {
+		if unwritten = s.persistent.groups.Close(ctx); unwritten != nil {
+			unwritten = fmt.Errorf("esdbserver: last checkpoints of persistent subscriptions: %w", unwritten)
+		}
 	}
 	done := make(chan struct{})
 	go func() {
