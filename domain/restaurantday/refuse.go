@@ -64,10 +64,14 @@ func (o Occupancy) pacingFull(r Request) *domain.Rejection {
 		blocked = append(blocked, block)
 		o = o.release(b.Number)
 	}
-	no.Reasons[0].Blocked = blocked
 	if _, ok := o.seat(r); !ok {
-		no.Reasons = append(no.Reasons, o.noTable(r).Reasons...)
+		then := o.noTable(r).Reasons[0]
+		no.Reasons = append(no.Reasons, then)
+		if then.Blocked == nil {
+			return no // no table would do, whoever goes
+		}
 	}
+	no.Reasons[0].Blocked = blocked
 	return no
 }
 

@@ -71,12 +71,15 @@ func (o Occupancy) HoldsUntil(now domain.Instant) domain.Instant {
 		}
 	}
 	consider(o.Plan.BookableFrom)
+	late := o.Plan.Policy.Assignment == LateBinding
 	for _, s := range o.Plan.Slots {
 		// One past the last instant at which the slot can still be had.
 		consider(s.StartsAt.AddMinutes(-o.Plan.Policy.NoticeMinutes) + 1)
 		consider(s.StartsAt + 1)
+		if late && len(o.waiting) > 0 {
+			consider(s.StartsAt) // then who is offered it is due
+		}
 	}
-	late := o.Plan.Policy.Assignment == LateBinding
 	for b := range o.all {
 		consider(b.Expires)
 		if late {
