@@ -25,14 +25,29 @@ func (s *Store) Append(ctx context.Context, stream eventstore.StreamName, expect
 		return eventstore.Appended{}, err
 	}
 	defer done()
+	for attempt := 0; ; attempt++ {
+		a, err := s.call(ctx, stream, expected, events)
+		if err != nil {
+			return eventstore.Appended{}, err
+		}
+		if !s.moved(ctx, a.err, attempt) {
+			return s.answered(ctx, stream, expected, events, a)
+		}
+	}
+}
+
+// call hands an append to the server, once. Its error is of an append that was not sent,
+// or not waited for.
+func (s *Store) call(ctx context.Context, stream eventstore.StreamName, expected eventstore.Expected, events []eventstore.Event) (answer, error) {
 	connecting, connected := context.WithTimeout(ctx, s.timeout)
 	u, err := s.links.acquire(connecting)
 	connected()
 	if err != nil {
-		return eventstore.Appended{}, s.notConnected(ctx, err)
+		return answer{}, s.notConnected(ctx, err)
 	}
 	answered := make(chan answer, 1)
 	copied := proposals(events)
+	s.counters.appends.Add(1)
 	s.appends.Add(1) // Close waits for it also after the caller has left
 	go func() {
 		defer s.appends.Done()
@@ -41,9 +56,10 @@ func (s *Store) Append(ctx context.Context, stream eventstore.StreamName, expect
 	}()
 	select {
 	case a := <-answered:
-		return s.answered(ctx, stream, expected, events, a)
+		return a, nil
 	case <-ctx.Done():
-		return eventstore.Appended{}, fmt.Errorf("%w: %v while the append was under way", eventstore.ErrUnknownOutcome, ctx.Err())
+		s.counters.unknown.Add(1)
+		return answer{}, fmt.Errorf("%w: %v while the append was under way", eventstore.ErrUnknownOutcome, ctx.Err())
 	}
 }
 
@@ -63,21 +79,23 @@ func (s *Store) send(ctx context.Context, u *use, stream eventstore.StreamName, 
 			Deadline:         &s.timeout,
 		}, events...)
 	})
-	if err != nil && broken(err) {
+	if err != nil && (broken(err) || late(err)) {
 		s.links.fail(u.link)
 	}
 	return answer{result, err}
 }
 
-func (s *Store) answered(ctx context.Context, stream eventstore.StreamName, expected eventstore.Expected, events []eventstore.Event, a answer) (eventstore.Appended, error) {
+func (s *Store) answered(ctx context.Context, stream eventstore.StreamName, expected eventstore.Expected, events []eventstore.Event, a answer) (at eventstore.Appended, err error) {
 	switch {
 	case a.err == nil:
-		return s.placed(ctx, stream, expected, events, a.result)
+		at, err = s.placed(ctx, stream, expected, events, a.result)
 	case codeOf(a.err) == client.ErrorCodeWrongExpectedVersion:
-		return s.conflicted(ctx, stream, expected, events, a.err)
+		at, err = s.conflicted(ctx, stream, expected, events, a.err)
 	default:
-		return eventstore.Appended{}, appendFailure(ctx, a.err)
+		err = appendFailure(ctx, a.err)
 	}
+	s.counters.count(err, len(events))
+	return at, err
 }
 
 // notConnected is the contract's error where no link was to be had: nothing was sent.
@@ -131,8 +149,12 @@ func (s *Store) conflicted(ctx context.Context, stream eventstore.StreamName, ex
 			return eventstore.Appended{}, fmt.Errorf("%w: whether the stream holds this append already could not be read: %v", eventstore.ErrUnknownOutcome, err)
 		}
 		if stands {
+			s.counters.retries.Add(1)
 			return at, nil
 		}
+	}
+	if actual.Exists && actual.Revision == eventstore.DeletedRevision {
+		return eventstore.Appended{}, eventstore.ErrStreamDeleted
 	}
 	return eventstore.Appended{}, &eventstore.ConflictError{Stream: stream, Expected: expected, Actual: actual}
 }

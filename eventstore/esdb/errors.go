@@ -35,6 +35,25 @@ func broken(err error) bool {
 	}
 }
 
+// late reports whether err is a server that kept a call waiting past its deadline. The
+// server may only be slow; but a connection that something on the way has dropped without
+// a word looks just so, until a ping finds it out much later.
+func late(err error) bool { return codeOf(err) == client.ErrorCodeDeadlineExceeded }
+
+// leaderMoves is how often one call goes after a leader that has moved.
+const leaderMoves = 3
+
+// moved reports whether a call that failed with err for the attempt-th time, counted from
+// 0, should be made again: the server has done nothing and told who leads instead, and the
+// client object connects to that one by itself.
+func (s *Store) moved(ctx context.Context, err error, attempt int) bool {
+	if codeOf(err) != client.ErrorCodeNotLeader || attempt >= leaderMoves || ctx.Err() != nil || s.open.Err() != nil {
+		return false
+	}
+	s.counters.leaders.Add(1)
+	return true
+}
+
 // refused reports whether err is a server's answer that the request can never be
 // right.
 func refused(err error) bool {
@@ -58,8 +77,10 @@ func (s *Store) readFailure(ctx context.Context, u *use, err error) error {
 		return fmt.Errorf("%w: %v", eventstore.ErrInvalid, err)
 	}
 	switch codeOf(err) {
-	case client.ErrorCodeResourceNotFound, client.ErrorCodeStreamDeleted:
+	case client.ErrorCodeResourceNotFound:
 		return eventstore.ErrStreamNotFound
+	case client.ErrorCodeStreamDeleted:
+		return eventstore.ErrStreamDeleted
 	default:
 		return fmt.Errorf("%w: %v", eventstore.ErrUnavailable, err)
 	}
@@ -71,6 +92,8 @@ func appendFailure(ctx context.Context, err error) error {
 	switch {
 	case refused(err):
 		return fmt.Errorf("%w: %v", eventstore.ErrInvalid, err)
+	case codeOf(err) == client.ErrorCodeStreamDeleted:
+		return eventstore.ErrStreamDeleted
 	case !handedOver(err):
 		if err := ended(ctx); err != nil {
 			return err

@@ -60,8 +60,9 @@ type Options struct {
 
 // Store is an eventstore.Store on a server. Safe for concurrent use.
 type Store struct {
-	links   *links
-	timeout time.Duration
+	links    *links
+	timeout  time.Duration
+	counters counters
 
 	// open ends in Close, and with it reads and subscriptions.
 	open   context.Context
@@ -93,7 +94,8 @@ func Open(ctx context.Context, url string, options Options) (*Store, error) {
 		options.Logger = slog.Default()
 	}
 	config.Logger = logTo(options.Logger)
-	s := &Store{links: newLinks(*config, options.CallTimeout), timeout: options.CallTimeout}
+	s := &Store{timeout: options.CallTimeout}
+	s.links = newLinks(*config, options.CallTimeout, &s.counters)
 	s.open, s.end = context.WithCancel(context.Background())
 	u, err := s.links.acquire(ctx)
 	if err != nil {

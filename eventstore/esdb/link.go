@@ -9,6 +9,7 @@ import (
 
 	client "github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"daybook/eventstore"
@@ -23,6 +24,11 @@ import (
 // closing it, and if it finds no server it ends the goroutine that all its calls talk
 // to, and those wait for ever. So no call may start once a failure has been told to
 // the client object: see unreachable.
+//
+// A server that does not lead is another matter. It names the leader, and the client
+// object goes there by itself and closes the connection it had; the calls that were under
+// way on it fail as if it had broken. Only if the leader is not there to be reached does
+// it leave something behind, one connection each time, and nothing here can prevent it.
 type link struct {
 	client *client.Client
 	// starting counts the calls that hold the link and may not have their connection
@@ -44,7 +50,15 @@ type use struct {
 
 // context is ctx in a form that tells when the client object has given the call its
 // connection: the first it does after that is to ask for the context's deadline.
-func (u *use) context(ctx context.Context) context.Context { return starting{ctx, u} }
+//
+// It also carries what the client means to say and does not: that only a leader may
+// answer. A server that leads no longer would else go on showing an old ledger.
+func (u *use) context(ctx context.Context) context.Context {
+	if u.links.config.NodePreference == client.NodePreferenceLeader {
+		ctx = metadata.AppendToOutgoingContext(ctx, "requires-leader", "true")
+	}
+	return starting{ctx, u}
+}
 
 type starting struct {
 	context.Context
@@ -70,8 +84,9 @@ func (u *use) release() {
 
 // links keeps the link in use.
 type links struct {
-	config client.Configuration
-	grace  time.Duration // for the calls of a link that was set aside
+	config   client.Configuration
+	grace    time.Duration // for the calls of a link that was set aside
+	counters *counters
 
 	mu      sync.Mutex
 	current *link
@@ -90,8 +105,8 @@ type dialing struct {
 // closingGrace is how long close waits for reads whose consumer is busy elsewhere.
 const closingGrace = time.Second
 
-func newLinks(config client.Configuration, grace time.Duration) *links {
-	return &links{config: config, grace: grace}
+func newLinks(config client.Configuration, grace time.Duration, counters *counters) *links {
+	return &links{config: config, grace: grace, counters: counters}
 }
 
 // acquire lets the caller make one call on the link in use, or on a new one. Errors:
@@ -137,11 +152,13 @@ func (c *links) dial(d *dialing) {
 	c.dialing = nil
 	switch {
 	case err != nil:
+		c.counters.failures.Add(1)
 		d.err = err
 	case c.closed:
 		_ = l.client.Close()
 		d.err = eventstore.ErrClosed
 	default:
+		c.counters.connections.Add(1)
 		c.current = l
 	}
 }

@@ -130,19 +130,23 @@ func (s *Store) read(ctx context.Context, start opening) iter.Seq2[eventstore.Re
 			yield(eventstore.Record{}, err)
 			return
 		}
-		connecting, connected := context.WithTimeout(ctx, s.timeout)
-		u, err := s.links.acquire(connecting)
-		connected()
-		if err != nil {
-			yield(eventstore.Record{}, s.notConnected(ctx, err))
-			return
+		for attempt := 0; s.readOnce(ctx, start, attempt, yield); {
+			attempt++
 		}
-		defer u.release()
-		s.readOn(ctx, u, start, yield)
 	}
 }
 
-func (s *Store) readOn(ctx context.Context, u *use, start opening, yield func(eventstore.Record, error) bool) {
+// readOnce makes one call. It returns whether the call should be made again, because the
+// leader was another and nothing has been yielded.
+func (s *Store) readOnce(ctx context.Context, start opening, attempt int, yield func(eventstore.Record, error) bool) (again bool) {
+	connecting, connected := context.WithTimeout(ctx, s.timeout)
+	u, err := s.links.acquire(connecting)
+	connected()
+	if err != nil {
+		yield(eventstore.Record{}, s.notConnected(ctx, err))
+		return false
+	}
+	defer u.release()
 	call, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.open, cancel)()
@@ -150,42 +154,46 @@ func (s *Store) readOn(ctx context.Context, u *use, start opening, yield func(ev
 	var silent atomic.Bool
 	patience := time.AfterFunc(s.timeout, func() { silent.Store(true); cancel() })
 	defer patience.Stop()
-	fail := func(err error) {
+	begun := false
+	fail := func(err error) bool {
+		if !begun && s.moved(ctx, err, attempt) {
+			return true
+		}
 		if silent.Load() && s.usable(ctx) == nil {
+			s.links.fail(u.link) // see late
 			err = fmt.Errorf("%w: %v", eventstore.ErrUnavailable, errSilent)
 		}
 		yield(eventstore.Record{}, s.readFailure(ctx, u, err))
+		return false
 	}
 
 	stream, err := guarded(func() (*client.ReadStream, error) { return start(u.context(call), u.client) })
 	if err != nil {
-		fail(err)
-		return
+		return fail(err)
 	}
 	defer stream.Close()
 	receive := stream.Recv
 	for {
 		resolved, err := guarded(receive)
 		if errors.Is(err, io.EOF) {
-			return
+			return false
 		}
 		patience.Stop()
 		if err != nil {
-			fail(err)
-			return
+			return fail(err)
 		}
 		record, err := toRecord(resolved)
 		if err != nil {
-			fail(err)
-			return
+			return fail(err)
 		}
+		begun = true
 		if !yield(record, nil) {
-			return
+			return false
 		}
 		if err := s.usable(ctx); err != nil {
 			// What is in flight would still come, and the caller no longer wants it.
 			yield(eventstore.Record{}, err)
-			return
+			return false
 		}
 		patience.Reset(s.timeout)
 	}

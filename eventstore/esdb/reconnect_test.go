@@ -46,89 +46,20 @@ func again(err error) bool {
 	return errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, eventstore.ErrUnknownOutcome)
 }
 
-// TestWritersThroughRestarts lets writers append one after the other while the server
-// is stopped and started on its port, gently and not. Each event must stand once and
-// in its place. That no connection is left behind is for goleak to see.
+// TestWritersThroughRestarts stops the server and starts it on its port while writers
+// append. That no connection is left behind is for goleak to see.
 func TestWritersThroughRestarts(t *testing.T) {
 	store := openLedger(t)
 	url, stop := serve(t, store, "127.0.0.1:0", esdbserver.Options{})
 	address := strings.TrimSuffix(strings.TrimPrefix(url, "esdb://"), "?tls=false")
 	s := connect(t, url, esdb.Options{})
-
-	const writers = 8
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	over := make(chan struct{})
-	counts := make([]int, writers)
-	errs := make([]error, writers)
-	var done sync.WaitGroup
-	for w := range writers {
-		done.Add(1)
-		go func() {
-			defer done.Done()
-			name := fmt.Sprintf("day-%d", w)
-			expected := eventstore.NoStream()
-			for {
-				select {
-				case <-over:
-					return
-				default:
-				}
-				at, err := s.Append(ctx, eventstore.StreamName(name), expected, event(name, counts[w]))
-				for again(err) {
-					at, err = s.Append(ctx, eventstore.StreamName(name), expected, event(name, counts[w]))
-				}
-				if err == nil && at.Revision != eventstore.Revision(counts[w]) {
-					err = fmt.Errorf("event %d stands at revision %d", counts[w], at.Revision)
-				}
-				if err != nil {
-					errs[w] = err
-					return
-				}
-				expected = eventstore.At(at.Revision)
-				counts[w]++
-			}
-		}()
-	}
-	head := func() eventstore.Position {
-		p, err := store.Head(ctx)
-		if err != nil {
-			t.Fatalf("head: %v", err)
-		}
-		return p
-	}
+	w := startWriters(t, s, store, 8)
 	for range 4 {
-		from := head()
-		eventually(t, "appends go on", func() error {
-			if p := head(); p < from+100 {
-				return fmt.Errorf("head at %d, began at %d", p, from)
-			}
-			return nil
-		})
+		w.goOn(100)
 		stop()
 		_, stop = serve(t, store, address, esdbserver.Options{})
 	}
-	close(over)
-	done.Wait()
-	for w, err := range errs {
-		if err != nil {
-			t.Fatalf("writer %d: %v", w, err)
-		}
-		name := fmt.Sprintf("day-%d", w)
-		n := 0
-		for r, err := range store.ReadStream(ctx, eventstore.StreamName(name), 0) {
-			if err != nil {
-				t.Fatalf("stream %s: %v", name, err)
-			}
-			if r.ID != event(name, n).ID {
-				t.Fatalf("stream %s holds event %s at revision %d, want %s", name, r.ID, n, event(name, n).ID)
-			}
-			n++
-		}
-		if n != counts[w] {
-			t.Fatalf("stream %s holds %d events, %d were acknowledged", name, n, counts[w])
-		}
-	}
+	w.finish()
 }
 
 func TestServerAbsent(t *testing.T) {

@@ -13,6 +13,11 @@ import (
 	"daybook/eventstore"
 )
 
+// maxHeld bounds the data and metadata, in bytes, that a subscription holds for a reader
+// who is busy elsewhere; one record may go past it. From there on the server is held up by
+// the flow control of the connection, for this subscription alone.
+const maxHeld = 8 << 20
+
 // checkpointEvery is after how many records that do not pass a filter the server says
 // how far it has come.
 const checkpointEvery = 512
@@ -32,21 +37,20 @@ func (s *Store) Subscribe(ctx context.Context, after eventstore.Position, filter
 	// The context of the call is that of the whole subscription, so opening it is timed
 	// beside it.
 	patience := time.AfterFunc(s.timeout, cancel)
-	u, err := s.links.acquire(call)
-	if err != nil {
+	u, inner, err := s.follow(call, after, filter)
+	for attempt := 0; u != nil && err != nil && s.moved(call, err, attempt); attempt++ {
+		u.release()
+		u, inner, err = s.follow(call, after, filter)
+	}
+	if u == nil {
 		return give(s.notOpened(ctx, err))
 	}
-	inner, err := guarded(func() (*client.Subscription, error) {
-		return u.client.SubscribeToAll(u.context(call), client.SubscribeToAllOptions{
-			From:               allPosition(after),
-			Filter:             serverFilter(filter),
-			MaxSearchWindow:    checkpointEvery,
-			CheckpointInterval: 1,
-		})
-	})
-	if !patience.Stop() && err == nil {
-		_ = inner.Close()
-		err = errSilent
+	if !patience.Stop() {
+		s.links.fail(u.link) // see late
+		if err == nil {
+			_ = inner.Close()
+			err = errSilent
+		}
 	}
 	if err != nil {
 		err = s.readFailure(ctx, u, err)
@@ -63,6 +67,23 @@ func (s *Store) Subscribe(ctx context.Context, after eventstore.Position, filter
 	}
 	go sub.collect()
 	return sub, nil
+}
+
+// follow makes one call. Without a link to make it on there is no use either.
+func (s *Store) follow(call context.Context, after eventstore.Position, filter eventstore.Filter) (*use, *client.Subscription, error) {
+	u, err := s.links.acquire(call)
+	if err != nil {
+		return nil, nil, err
+	}
+	inner, err := guarded(func() (*client.Subscription, error) {
+		return u.client.SubscribeToAll(u.context(call), client.SubscribeToAllOptions{
+			From:               allPosition(after),
+			Filter:             serverFilter(filter),
+			MaxSearchWindow:    checkpointEvery,
+			CheckpointInterval: 1,
+		})
+	})
+	return u, inner, err
 }
 
 // notOpened is notConnected for a call whose context the timeout or Close may have
@@ -101,6 +122,7 @@ type subscription struct {
 
 	mu       sync.Mutex
 	records  []eventstore.Record
+	held     int // bytes of data and metadata in records
 	position eventstore.Position
 	caughtUp bool  // by the server's word
 	news     bool  // something to tell beside records
@@ -147,9 +169,9 @@ func (s *subscription) take() (batch eventstore.Batch, ok bool, err error) {
 		Records:  s.records,
 		Position: s.position,
 		// A full batch has held collect up, so there is likely more.
-		Live: s.caughtUp && len(s.records) < eventstore.MaxBatch,
+		Live: s.caughtUp && !s.full(),
 	}
-	s.records, s.news = nil, false
+	s.records, s.held, s.news = nil, 0, false
 	signal(s.emptied)
 	return batch, true, nil
 }
@@ -224,10 +246,12 @@ func (s *subscription) accept(event *client.SubscriptionEvent) error {
 	return nil
 }
 
+func (s *subscription) full() bool { return len(s.records) == eventstore.MaxBatch || s.held >= maxHeld }
+
 func (s *subscription) add(r eventstore.Record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.records) == eventstore.MaxBatch {
+	for s.full() {
 		s.mu.Unlock()
 		select {
 		case <-s.emptied:
@@ -244,6 +268,7 @@ func (s *subscription) add(r eventstore.Record) error {
 	s.position = r.Position
 	if s.filter.Passes(r.Stream, r.Type) {
 		s.records = append(s.records, r)
+		s.held += len(r.Data) + len(r.Metadata)
 		signal(s.filled)
 	}
 	return nil
@@ -263,6 +288,7 @@ func (s *subscription) fail(err error) {
 	if broken(err) {
 		s.store.links.fail(s.use.link)
 	}
+	s.store.counters.drops.Add(1)
 	if !errors.Is(err, eventstore.ErrUnavailable) {
 		err = fmt.Errorf("%w: subscription dropped: %v", eventstore.ErrUnavailable, err)
 	}
