@@ -139,6 +139,9 @@ func (s State) hold(c Hold) ([]Event, error) {
 		return nil, s.withAlternatives(no, request, c.Time, c.StartsAt)
 	}
 	number := uint32(s.book.len() + 1)
+	for _, m := range seating.Moves {
+		events = append(events, Reassigned{Stamp: domain.Stamp{At: t}, Number: m.Number, Tables: s.Plan.tableIDs(m.To), For: number})
+	}
 	events = append(events, Held{
 		Stamp: domain.Stamp{At: t}, Number: number, Diner: c.Diner, Party: c.Party,
 		Slot: slot, Turn: seating.Turn, Occupied: seating.Occupied, Tables: s.Plan.tableIDs(seating.Tables),

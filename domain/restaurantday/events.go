@@ -31,6 +31,14 @@ type Held struct {
 	Details   Details
 }
 
+// Reassigned gives a party that is not bound other tables, so that another can be seated.
+type Reassigned struct {
+	domain.Stamp
+	Number uint32
+	Tables []domain.TableID
+	For    uint32 // the entry that gains by it
+}
+
 // Confirmed makes a hold firm.
 type Confirmed struct {
 	domain.Stamp
@@ -74,11 +82,12 @@ type Refused struct {
 	Seen     uint64         // entries in the day's stream when it was decided: its revision plus one
 }
 
-func (Opened) dayEvent()    {}
-func (Held) dayEvent()      {}
-func (Confirmed) dayEvent() {}
-func (Cancelled) dayEvent() {}
-func (Expired) dayEvent()   {}
+func (Opened) dayEvent()     {}
+func (Held) dayEvent()       {}
+func (Reassigned) dayEvent() {}
+func (Confirmed) dayEvent()  {}
+func (Cancelled) dayEvent()  {}
+func (Expired) dayEvent()    {}
 
 func evolve(s State, e Event) State {
 	s.clock = max(s.clock, e.DecidedAt())
@@ -99,6 +108,15 @@ func evolve(s State, e Event) State {
 			Number: r.Number, Tables: s.Plan.tableIndexes(r.Tables), From: r.Occupied.From, To: r.Occupied.To,
 			Expires: r.ExpiresAt, Slot: r.Slot.StartsAt, Party: r.Party,
 		})
+	case Reassigned:
+		old, ok := s.book.get(e.Number)
+		if !ok {
+			break
+		}
+		r := *old
+		r.Tables, r.ChangedAt = e.Tables, e.At
+		s.book = s.book.put(&r)
+		s.Occupancy = s.rebind(e.Number, s.Plan.tableIndexes(e.Tables))
 	case Confirmed:
 		r, ok := s.changed(e.Number, e.At, StatusConfirmed)
 		if !ok {
