@@ -129,7 +129,7 @@ func receive(stream streams.Streams_AppendServer) intake {
 			return in
 		}
 		if err != nil {
-			in.err = err // the client broke off, or gRPC refused a message
+			in.refuse(err) // the client broke off, or gRPC refused a message
 			return in
 		}
 		switch content := m.GetContent().(type) {

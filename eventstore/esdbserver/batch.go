@@ -40,14 +40,7 @@ func (s *streamsService) BatchAppend(stream streams.Streams_BatchAppendServer) e
 
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
-	b := &batcher{
-		server: s.server, stream: stream,
-		pending:  make(map[eventstore.EventID]*batch),
-		last:     make(map[eventstore.StreamName]chan struct{}),
-		underWay: semaphore.NewWeighted(maxUnderWay),
-		broken:   make(chan struct{}),
-		expiry:   time.NewTimer(time.Hour),
-	}
+	b := newBatcher(s.server, stream)
 	defer b.expiry.Stop()
 	err := b.run(ctx)
 	b.appends.Wait() // shutting down, too, answers what was complete
@@ -74,6 +67,17 @@ type batcher struct {
 	sending sync.Mutex
 	failed  sync.Once
 	broken  chan struct{} // closed when an answer could not be sent
+}
+
+func newBatcher(server *Server, stream streams.Streams_BatchAppendServer) *batcher {
+	return &batcher{
+		server: server, stream: stream,
+		pending:  make(map[eventstore.EventID]*batch),
+		last:     make(map[eventstore.StreamName]chan struct{}),
+		underWay: semaphore.NewWeighted(maxUnderWay),
+		broken:   make(chan struct{}),
+		expiry:   time.NewTimer(time.Hour),
+	}
 }
 
 // batch is one append of the call.

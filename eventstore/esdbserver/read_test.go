@@ -323,6 +323,8 @@ func TestMalformedReads(t *testing.T) {
 		"a window of 0":              request(fromStart(), filtered(typePrefix(0, 1, "a"))),
 		"a bad regular expression":   expression(&streams.ReadReq_Options_FilterOptions_Expression{Regex: "(("}),
 		"a huge regular expression":  expression(&streams.ReadReq_Options_FilterOptions_Expression{Regex: strings.Repeat("a?", 4000)}),
+		"a costly expression":        expression(&streams.ReadReq_Options_FilterOptions_Expression{Regex: `((\pL{30}){30}){1,}\pL{900}`}),
+		"nested repetitions":         expression(&streams.ReadReq_Options_FilterOptions_Expression{Regex: "(((a{9}){9}){9}){9}"}),
 		"prefixes and an expression": expression(&streams.ReadReq_Options_FilterOptions_Expression{Regex: "a", Prefix: []string{"a"}}),
 	}
 	for name, r := range cases {

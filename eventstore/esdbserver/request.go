@@ -2,6 +2,7 @@ package esdbserver
 
 import (
 	"regexp"
+	"regexp/syntax"
 	"strings"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
@@ -13,6 +14,9 @@ const (
 	// maxExpression bounds a filter: the length of a regular expression or of all
 	// prefixes together, in bytes.
 	maxExpression = 4 << 10
+	// maxProgram bounds what a regular expression is compiled to, in instructions, which a
+	// few repetitions inside each other make millions of.
+	maxProgram = 8 << 10
 	// defaultWindow is the search window of a filter that names none.
 	defaultWindow = 32
 )
@@ -182,9 +186,36 @@ func matcher(e *streams.ReadReq_Options_FilterOptions_Expression) (func(string) 
 	if e.GetRegex() == "" {
 		return nil, invalid("a filter with neither prefixes nor a regular expression")
 	}
+	parsed, err := syntax.Parse(e.GetRegex(), syntax.Perl)
+	if err != nil {
+		return nil, invalid("a filter's regular expression: %v", err)
+	}
+	if instructions(parsed) > maxProgram {
+		return nil, invalid("a filter's regular expression repeats too much")
+	}
 	compiled, err := regexp.Compile(e.GetRegex())
 	if err != nil {
 		return nil, invalid("a filter's regular expression: %v", err)
 	}
 	return compiled.MatchString, nil
+}
+
+// instructions estimates what an expression is compiled to; beyond maxProgram it only
+// says that it is more.
+func instructions(e *syntax.Regexp) int {
+	n := 1
+	switch e.Op {
+	case syntax.OpLiteral:
+		n = len(e.Rune)
+	case syntax.OpCharClass:
+		n = 1 + len(e.Rune)/2
+	default:
+	}
+	for _, sub := range e.Sub {
+		n = min(n+instructions(sub), maxProgram+1)
+	}
+	if e.Op == syntax.OpRepeat {
+		n = min(n*max(e.Min, e.Max, 1), maxProgram+1)
+	}
+	return n
 }

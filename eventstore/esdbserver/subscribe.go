@@ -158,13 +158,17 @@ func (f *follower) followStream(ctx context.Context) error {
 	switch {
 	case r.from.end, r.from.at == math.MaxUint64:
 		past = true // whatever comes after this moment, at any revision
-		if state, err := engine.Look(ctx, r.stream); err != nil {
+		state, err := engine.Look(ctx, r.stream)
+		if err != nil {
 			return err
-		} else if state.Deleted {
+		}
+		if state.Deleted {
 			return eventstore.ErrStreamDeleted
 		}
+		f.at.revision, f.at.read = state.Last, state.Shown
 	case !r.from.start:
 		next = r.from.at + 1
+		f.at.revision, f.at.read = eventstore.Revision(r.from.at), true
 	}
 	if !past {
 		for record, err := range engine.ReadStream(ctx, r.stream, eventstore.Revision(next)) {
