@@ -17,17 +17,32 @@ type RegisterRestaurant struct {
 	Profile restaurant.Profile
 }
 
+// ChangeProfile changes what is not nil. AcceptZoneChange names the open days that may keep
+// the times of the old zone, where that changes.
+type ChangeProfile struct {
+	Changes          restaurant.ProfileChanges
+	AcceptZoneChange []domain.ServiceDate
+}
+
 // SetHours sets the whole week.
 type SetHours struct {
 	Shifts      []restaurant.Shift
-	DayBoundary *int // minutes after midnight; nil leaves it
+	DayBoundary *int                     // minutes after midnight; nil leaves it
+	SpecialDays *[]restaurant.SpecialDay // all there are to be from now on; nil leaves them
+}
+
+// SetPolicy sets the whole booking policy.
+type SetPolicy struct {
+	Policy         restaurantday.Policy
+	KeepAssignment bool // whatever Policy says of it
 }
 
 // TableChanges are new values for parts of a table; nil leaves a part.
 type TableChanges struct {
-	Number   *string
-	Min, Max *domain.PartySize
-	Area     *string
+	Number      *string
+	Min, Max    *domain.PartySize
+	Area        *string
+	OfflineOnly *bool
 }
 
 // RegisterRestaurant registers a restaurant as a draft.
@@ -41,32 +56,40 @@ func (a *App) RegisterRestaurant(ctx context.Context, c Caller, r RegisterRestau
 	})
 }
 
-// ChangeProfile changes what is not nil.
+// ChangeProfile changes what is not nil. Another time zone is refused while days are open
+// that the caller does not accept: the refusal says which, and what is booked on them.
 func (a *App) ChangeProfile(
-	ctx context.Context, c Caller, id domain.RestaurantID, changes restaurant.ProfileChanges,
+	ctx context.Context, c Caller, id domain.RestaurantID, p ChangeProfile,
 ) (Receipt[restaurant.State], error) {
 	var zone *time.Location
-	if changes.TimeZone != nil {
-		zone = a.zone(*changes.TimeZone)
+	var open []restaurant.OpenDay
+	if p.Changes.TimeZone != nil {
+		zone = a.zone(*p.Changes.TimeZone)
+		var err error
+		if open, err = a.openDays(ctx, c, id, *p.Changes.TimeZone); err != nil {
+			return Receipt[restaurant.State]{}, err
+		}
 	}
 	return a.manage(ctx, c, id, func(by domain.Actor) restaurant.Command {
-		return restaurant.ChangeProfile{Now: a.now(), Actor: by, Changes: changes, Zone: zone}
+		return restaurant.ChangeProfile{
+			Now: a.now(), Actor: by, Changes: p.Changes, Zone: zone, OpenDays: open, AcceptZoneChange: p.AcceptZoneChange,
+		}
 	})
 }
 
 // SetHours sets the week. Days that are open keep the plan they were opened with.
 func (a *App) SetHours(ctx context.Context, c Caller, id domain.RestaurantID, h SetHours) (Receipt[restaurant.State], error) {
 	return a.manage(ctx, c, id, func(by domain.Actor) restaurant.Command {
-		return restaurant.SetHours{Now: a.now(), Actor: by, Shifts: h.Shifts, DayBoundary: h.DayBoundary}
+		return restaurant.SetHours{Now: a.now(), Actor: by, Shifts: h.Shifts, DayBoundary: h.DayBoundary, SpecialDays: h.SpecialDays}
 	})
 }
 
 // SetPolicy sets the whole booking policy.
 func (a *App) SetPolicy(
-	ctx context.Context, c Caller, id domain.RestaurantID, p restaurantday.Policy,
+	ctx context.Context, c Caller, id domain.RestaurantID, p SetPolicy,
 ) (Receipt[restaurant.State], error) {
 	return a.manage(ctx, c, id, func(by domain.Actor) restaurant.Command {
-		return restaurant.SetPolicy{Now: a.now(), Actor: by, Policy: p}
+		return restaurant.SetPolicy{Now: a.now(), Actor: by, Policy: p.Policy, KeepAssignment: p.KeepAssignment}
 	})
 }
 
@@ -87,7 +110,9 @@ func (a *App) ChangeTable(
 	ctx context.Context, c Caller, id domain.RestaurantID, table domain.TableID, t TableChanges,
 ) (Receipt[restaurant.State], error) {
 	return a.manage(ctx, c, id, func(by domain.Actor) restaurant.Command {
-		return restaurant.ChangeTable{Now: a.now(), Actor: by, ID: table, Number: t.Number, Min: t.Min, Max: t.Max, Area: t.Area}
+		return restaurant.ChangeTable{
+			Now: a.now(), Actor: by, ID: table, Number: t.Number, Min: t.Min, Max: t.Max, Area: t.Area, OfflineOnly: t.OfflineOnly,
+		}
 	})
 }
 

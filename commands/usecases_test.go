@@ -29,7 +29,7 @@ func TestRestaurantFromDraftToOpen(t *testing.T) {
 	if _, err := a.SetHours(t.Context(), c("h"), id, SetHours{Shifts: b.Shifts}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.SetPolicy(t.Context(), c("p"), id, b.Policy); err != nil {
+	if _, err := a.SetPolicy(t.Context(), c("p"), id, SetPolicy{Policy: b.Policy}); err != nil {
 		t.Fatal(err)
 	}
 	_, one, err := a.AddTable(t.Context(), c("t1"), id, b.Tables[0])
@@ -53,7 +53,7 @@ func TestRestaurantFromDraftToOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	zone, name := "America/New_York", "Ida's"
-	if _, err := a.ChangeProfile(t.Context(), c("n"), id, restaurant.ProfileChanges{Name: &name, TimeZone: &zone}); err != nil {
+	if _, err := a.ChangeProfile(t.Context(), c("n"), id, ChangeProfile{Changes: restaurant.ProfileChanges{Name: &name, TimeZone: &zone}}); err != nil {
 		t.Fatal(err)
 	}
 	open, err := a.Publish(t.Context(), c("o"), id)
@@ -67,6 +67,7 @@ func TestRestaurantFromDraftToOpen(t *testing.T) {
 		Status: restaurant.StatusOpen, RegisteredAt: now, ChangedAt: now,
 	}
 	want.Profile.Name, want.Profile.TimeZone = name, zone
+	want.Policy.WaitlistOfferMinutes = restaurantday.DefaultOfferMinutes
 	if !reflect.DeepEqual(open.State, want) || open.Revision != 8 {
 		t.Errorf("got\n%+v\nwant\n%+v", open, want)
 	}
@@ -81,7 +82,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	id := h.restaurant(4)
 	a := h.app()
 	for _, who := range []domain.UserID{ada, ""} {
-		if _, err := a.SetPolicy(t.Context(), caller(who, "p"), id, place("", 0).Policy); code(err) != domain.CodeForbidden {
+		if _, err := a.SetPolicy(t.Context(), caller(who, "p"), id, SetPolicy{Policy: place("", 0).Policy}); code(err) != domain.CodeForbidden {
 			t.Errorf("%q set the policy: %v", who, err)
 		}
 	}

@@ -62,11 +62,11 @@ var ErrServiceDate = errors.New("want a date as YYYY-MM-DD between 2000-01-01 an
 func ParseServiceDate(s string) (ServiceDate, error) {
 	t, err := time.Parse(time.DateOnly, s)
 	if err != nil {
-		return 0, fmt.Errorf("%q: %w", s, ErrServiceDate)
+		return 0, fmt.Errorf("%.20q: %w", s, ErrServiceDate)
 	}
 	d := DateOf(t)
 	if d < minServiceDate || d > maxServiceDate {
-		return 0, fmt.Errorf("%q: %w", s, ErrServiceDate)
+		return 0, fmt.Errorf("%.20q: %w", s, ErrServiceDate)
 	}
 	return d, nil
 }

@@ -23,7 +23,7 @@ func (r *reads) restaurants(api *httpapi.API) {
 		if err != nil {
 			return nil, err
 		}
-		return &body[httpapi.Restaurant]{httpapi.RestaurantOf(state, revision)}, nil
+		return &body[httpapi.Restaurant]{httpapi.RestaurantOf(state, revision, false)}, nil
 	})
 }
 

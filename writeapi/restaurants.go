@@ -44,6 +44,8 @@ type changeProfileBody struct {
 	Description  *string           `json:"description,omitempty" maxLength:"4000"`
 	ContactEmail *string           `json:"contactEmail,omitempty" maxLength:"254"`
 	ContactPhone *string           `json:"contactPhone,omitempty" maxLength:"40"`
+
+	AcceptZoneChange []string `json:"acceptZoneChange,omitempty" maxItems:"800" doc:"with another timeZone: the open days, as zone_in_use named them, that may keep the times of the old zone"`
 }
 
 type tableBody struct {
@@ -51,6 +53,7 @@ type tableBody struct {
 	MinCapacity int    `json:"minCapacity,omitempty" minimum:"0" maximum:"500" doc:"1 by default"`
 	Capacity    int    `json:"capacity" minimum:"1" maximum:"500"`
 	Area        string `json:"area,omitempty" maxLength:"60"`
+	OfflineOnly bool   `json:"offlineOnly,omitempty" doc:"for walk-ins and what staff book; never promised online"`
 }
 
 type changeTableBody struct {
@@ -58,11 +61,14 @@ type changeTableBody struct {
 	MinCapacity *int    `json:"minCapacity,omitempty" minimum:"1" maximum:"500"`
 	Capacity    *int    `json:"capacity,omitempty" minimum:"1" maximum:"500"`
 	Area        *string `json:"area,omitempty" maxLength:"60"`
+	OfflineOnly *bool   `json:"offlineOnly,omitempty"`
 }
 
 type hoursBody struct {
 	Shifts      []httpapi.Shift `json:"shifts" maxItems:"28"`
 	DayBoundary string          `json:"dayBoundary,omitempty" maxLength:"5" doc:"local time HH:MM at which the service date turns; 05:00 by default"`
+
+	SpecialDays *[]httpapi.SpecialDay `json:"specialDays,omitempty" maxItems:"366" doc:"all the dates there are to be with hours of their own; left as they are by default"`
 }
 
 type restaurantIDBody struct {
@@ -79,16 +85,17 @@ type About struct {
 	ID string `path:"id" doc:"the restaurant's id, rst_…"`
 }
 
-func (w *writes) restaurants(api *httpapi.API) {
-	op := func(id, method, path, summary string, status int) huma.Operation {
-		return huma.Operation{
-			OperationID: id, Method: method, Path: "/restaurants" + path, Summary: summary, Tags: []string{"Restaurants"},
-			Security: httpapi.LoggedIn, DefaultStatus: status,
-			Errors: []int{http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable},
-		}
+// managing is an operation of those who manage a restaurant; its path is below /restaurants.
+func managing(id, method, path, summary string, status int) huma.Operation {
+	return huma.Operation{
+		OperationID: id, Method: method, Path: "/restaurants" + path, Summary: summary, Tags: []string{"Restaurants"},
+		Security: httpapi.LoggedIn, DefaultStatus: status,
+		Errors: []int{http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable},
 	}
+}
 
-	create := op("register-restaurant", http.MethodPost, "", "Register a restaurant, whose owner you become", http.StatusCreated)
+func (w *writes) restaurants(api *httpapi.API) {
+	create := managing("register-restaurant", http.MethodPost, "", "Register a restaurant, whose owner you become", http.StatusCreated)
 	httpapi.Handle(api, create, func(ctx context.Context, in *struct {
 		Keyed
 		Body profileBody
@@ -104,7 +111,7 @@ func (w *writes) restaurants(api *httpapi.API) {
 		return &answer[restaurantIDBody]{wrote(r.Position, r.Replayed), restaurantIDBody{string(r.State.ID)}}, nil
 	})
 
-	change := op("change-restaurant", http.MethodPatch, "/{id}", "Change the profile", http.StatusOK)
+	change := managing("change-restaurant", http.MethodPatch, "/{id}", "Change the profile", http.StatusOK)
 	httpapi.Handle(api, change, func(ctx context.Context, in *struct {
 		About
 		Body changeProfileBody
@@ -113,10 +120,18 @@ func (w *writes) restaurants(api *httpapi.API) {
 		if err != nil {
 			return nil, err
 		}
-		return restaurantAnswer(w.app.ChangeProfile(ctx, c, id, in.Body.changes()))
+		command := commands.ChangeProfile{Changes: in.Body.changes()}
+		for i, text := range in.Body.AcceptZoneChange {
+			date, err := domain.ParseServiceDate(text)
+			if err != nil {
+				return nil, field(fmt.Sprintf("body.acceptZoneChange[%d]", i), err)
+			}
+			command.AcceptZoneChange = append(command.AcceptZoneChange, date)
+		}
+		return restaurantAnswer(w.app.ChangeProfile(ctx, c, id, command))
 	})
 
-	hours := op("set-hours", http.MethodPut, "/{id}/hours", "Set the weekly shifts", http.StatusOK)
+	hours := managing("set-hours", http.MethodPut, "/{id}/hours", "Set the weekly shifts, and the days that differ", http.StatusOK)
 	httpapi.Handle(api, hours, func(ctx context.Context, in *struct {
 		About
 		Body hoursBody
@@ -132,7 +147,7 @@ func (w *writes) restaurants(api *httpapi.API) {
 		return restaurantAnswer(w.app.SetHours(ctx, c, id, command))
 	})
 
-	policy := op("set-policy", http.MethodPut, "/{id}/policy", "Set the booking policy", http.StatusOK)
+	policy := managing("set-policy", http.MethodPut, "/{id}/policy", "Set the booking policy", http.StatusOK)
 	httpapi.Handle(api, policy, func(ctx context.Context, in *struct {
 		About
 		Body httpapi.Policy
@@ -141,10 +156,10 @@ func (w *writes) restaurants(api *httpapi.API) {
 		if err != nil {
 			return nil, err
 		}
-		return restaurantAnswer(w.app.SetPolicy(ctx, c, id, in.Body.Domain()))
+		return restaurantAnswer(w.app.SetPolicy(ctx, c, id, commands.SetPolicy{Policy: in.Body.Domain(), KeepAssignment: !in.Body.Binds()}))
 	})
 
-	publish := op("publish-restaurant", http.MethodPost, "/{id}/publish", "Open for booking", http.StatusOK)
+	publish := managing("publish-restaurant", http.MethodPost, "/{id}/publish", "Open for booking", http.StatusOK)
 	httpapi.Handle(api, publish, func(ctx context.Context, in *About) (*answer[httpapi.Restaurant], error) {
 		c, id, err := in.address(ctx, &publish, nil)
 		if err != nil {
@@ -153,7 +168,7 @@ func (w *writes) restaurants(api *httpapi.API) {
 		return restaurantAnswer(w.app.Publish(ctx, c, id))
 	})
 
-	addTable := op("add-table", http.MethodPost, "/{id}/tables", "Put a table on the floor", http.StatusCreated)
+	addTable := managing("add-table", http.MethodPost, "/{id}/tables", "Put a table on the floor", http.StatusCreated)
 	httpapi.Handle(api, addTable, func(ctx context.Context, in *struct {
 		About
 		Body tableBody
@@ -163,7 +178,8 @@ func (w *writes) restaurants(api *httpapi.API) {
 			return nil, err
 		}
 		r, table, err := w.app.AddTable(ctx, c, id, restaurantday.Table{
-			Number: in.Body.Number, Min: domain.PartySize(max(in.Body.MinCapacity, 1)), Max: domain.PartySize(in.Body.Capacity), Area: in.Body.Area,
+			Number: in.Body.Number, Min: domain.PartySize(max(in.Body.MinCapacity, 1)), Max: domain.PartySize(in.Body.Capacity),
+			Area: in.Body.Area, OfflineOnly: in.Body.OfflineOnly,
 		})
 		if err != nil {
 			return nil, refused(err)
@@ -175,21 +191,21 @@ func (w *writes) restaurants(api *httpapi.API) {
 		About
 		TableID string `path:"tableId" doc:"the table's id, tbl_…"`
 	}
-	changeTable := op("change-table", http.MethodPatch, "/{id}/tables/{tableId}", "Change a table", http.StatusOK)
+	changeTable := managing("change-table", http.MethodPatch, "/{id}/tables/{tableId}", "Change a table", http.StatusOK)
 	httpapi.Handle(api, changeTable, func(ctx context.Context, in *struct {
 		OneTable
 		Body changeTableBody
 	}) (*answer[httpapi.Restaurant], error) {
-		c, id, table, err := in.addressTable(ctx, &changeTable, in.TableID, in.Body)
+		c, id, table, err := addressPart(ctx, &in.About, &changeTable, in.TableID, in.Body, domain.ParseTableID, "table")
 		if err != nil {
 			return nil, err
 		}
 		return restaurantAnswer(w.app.ChangeTable(ctx, c, id, table, in.Body.changes()))
 	})
 
-	removeTable := op("remove-table", http.MethodDelete, "/{id}/tables/{tableId}", "Take a table off the floor", http.StatusOK)
+	removeTable := managing("remove-table", http.MethodDelete, "/{id}/tables/{tableId}", "Take a table off the floor", http.StatusOK)
 	httpapi.Handle(api, removeTable, func(ctx context.Context, in *OneTable) (*answer[httpapi.Restaurant], error) {
-		c, id, table, err := in.addressTable(ctx, &removeTable, in.TableID, nil)
+		c, id, table, err := addressPart(ctx, &in.About, &removeTable, in.TableID, nil, domain.ParseTableID, "table")
 		if err != nil {
 			return nil, err
 		}
@@ -209,26 +225,26 @@ func (a *About) address(ctx context.Context, op *huma.Operation, body any) (comm
 	return c, id, nil
 }
 
-// addressTable addresses a table; which one is part of what a repeat must equal.
-func (a *About) addressTable(
-	ctx context.Context, op *huma.Operation, table string, body any,
-) (commands.Caller, domain.RestaurantID, domain.TableID, error) {
-	c, id, err := a.address(ctx, op, []any{table, body})
+// addressPart addresses a part of a restaurant; which one is part of what a repeat must equal.
+func addressPart[ID ~string](
+	ctx context.Context, a *About, op *huma.Operation, part string, body any, parse func(string) (ID, error), what string,
+) (commands.Caller, domain.RestaurantID, ID, error) {
+	c, id, err := a.address(ctx, op, []any{part, body})
 	if err != nil {
 		return c, "", "", err
 	}
-	tableID, err := domain.ParseTableID(table)
+	partID, err := parse(part)
 	if err != nil {
-		return c, "", "", domain.Reject(domain.CodeNotFound, "no such table")
+		return c, "", "", domain.Reject(domain.CodeNotFound, "no such "+what)
 	}
-	return c, id, tableID, nil
+	return c, id, partID, nil
 }
 
 func restaurantAnswer(r commands.Receipt[restaurant.State], err error) (*answer[httpapi.Restaurant], error) {
 	if err != nil {
 		return nil, refused(err)
 	}
-	return &answer[httpapi.Restaurant]{wrote(r.Position, r.Replayed), httpapi.RestaurantOf(r.State, r.Revision)}, nil
+	return &answer[httpapi.Restaurant]{wrote(r.Position, r.Replayed), httpapi.RestaurantOf(r.State, r.Revision, true)}, nil
 }
 
 func (b profileBody) profile() restaurant.Profile {
@@ -269,6 +285,20 @@ func (b hoursBody) command() (h commands.SetHours, err error) {
 		}
 		h.DayBoundary = &minutes
 	}
+	if b.SpecialDays != nil {
+		days := make([]restaurant.SpecialDay, len(*b.SpecialDays))
+		for i, d := range *b.SpecialDays {
+			place := fmt.Sprintf("body.specialDays[%d]", i)
+			date, err := domain.ParseServiceDate(d.Date)
+			if err != nil {
+				return h, field(place+".date", err)
+			}
+			if days[i], err = d.Domain(date); err != nil {
+				return h, within(place, err)
+			}
+		}
+		h.SpecialDays = &days
+	}
 	return h, nil
 }
 
@@ -280,5 +310,5 @@ func (b changeTableBody) changes() commands.TableChanges {
 		p := domain.PartySize(*n)
 		return &p
 	}
-	return commands.TableChanges{Number: b.Number, Min: party(b.MinCapacity), Max: party(b.Capacity), Area: b.Area}
+	return commands.TableChanges{Number: b.Number, Min: party(b.MinCapacity), Max: party(b.Capacity), Area: b.Area, OfflineOnly: b.OfflineOnly}
 }

@@ -36,6 +36,8 @@ func Register(api *httpapi.API, app commands.UseCases, tokens Tokens) {
 	w := &writes{app: app, tokens: tokens}
 	w.users(api)
 	w.restaurants(api)
+	w.calendar(api)
+	w.floor(api)
 	w.reservations(api)
 }
 
@@ -100,7 +102,7 @@ func refused(err error) error {
 // places are the values of a body that rules of another name are for.
 var places = map[string]string{
 	"table_number": "number", "shift_name": "shifts", "days": "shifts", "opens": "shifts", "last_seating": "shifts", "closes": "shifts",
-	"slot_minutes": "shifts", "guest_name": "guest.name", "guest_email": "guest.email", "guest_phone": "guest.phone",
+	"slot_minutes": "shifts", "shift_turn_minutes": "shifts", "shift_pacing_covers": "shifts", "special_day_name": "name", "guest_name": "guest.name", "guest_email": "guest.email", "guest_phone": "guest.phone",
 }
 
 // invalid is the problem of a value that only the domain could refuse.
@@ -112,6 +114,28 @@ func invalid(no *domain.Rejection) *problem.Problem {
 		}
 	}
 	return p
+}
+
+// ofPath says of a value that it stands in the path, where it was taken for one of the body.
+func ofPath(err error, name string) error {
+	var p *problem.Problem
+	if errors.As(err, &p) {
+		for i := range p.Errors {
+			if p.Errors[i].Location == "body."+name {
+				p.Errors[i].Location = "path." + name
+			}
+		}
+	}
+	return err
+}
+
+// within refuses a part of a form that stands at place.
+func within(place string, err error) *problem.Problem {
+	var part *httpapi.AtError
+	if errors.As(err, &part) {
+		place += "." + part.Place
+	}
+	return field(place, err)
 }
 
 // field refuses one value of a request.

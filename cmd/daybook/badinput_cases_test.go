@@ -31,6 +31,9 @@ func badPaths(op operation, g goodRequest) (all []bad) {
 			"NUL": id + "%00", "no UTF-8": "%ff%fe", "line end": id + "%0d%0aX-Evil:%201", "SQL": "1'%20OR%20'1'='1",
 			"a user": string(domain.NewUserID([16]byte{7})), "template": "%7Bid%7D", "RTL": "%E2%80%AE" + id, "star": "*", "semicolon": id + ";a=b",
 		} {
+			if value == id {
+				continue // a date has no upper case
+			}
 			r := g.request(op)
 			params := maps.Clone(g.params)
 			params[name] = value

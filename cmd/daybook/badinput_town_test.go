@@ -49,21 +49,43 @@ func newTown(t *testing.T, h *house) *town {
 	town.pending, town.firm, town.doomed = hold(town.diner, town.open, "18:00"), hold(town.diner, town.open, "20:00"), hold(town.diner, town.open, "22:00")
 	town.foreign = hold(town.rival, town.other, "19:00")
 
+	added := func(what, body, field string) string {
+		return town.owner.send(http.MethodPost, "/restaurants/"+town.open+"/"+what, body).want(t, 201, "").field(field)
+	}
+	combination := added("combinations", fmt.Sprintf(`{"tableIds":[%q,%q],"capacity":6}`, town.tables[0], town.tables[3]), "combinationId")
+	closure := added("closures", fmt.Sprintf(`{"from":%q,"to":%q,"reason":"holidays"}`, h.inDays(60), h.inDays(62)), "closureId")
+	block := added("blocks", fmt.Sprintf(`{"date":%q,"from":"18:00","to":"19:00"}`, h.inDays(50)), "blockId")
+
 	id := map[string]string{"id": town.open}
+	special := map[string]string{"id": town.open, "date": h.inDays(40)}
 	table := map[string]string{"id": town.open, "tableId": town.tables[0]}
 	town.good = map[string]goodRequest{
 		"register-user": {body: `{"email":"new@example.com","password":"0123456789","firstName":"Ada","lastName":"New","phoneNumber":"+49 30 1234567","consents":["marketing"]}`,
 			anything: []string{"body.password"}},
 		"log-in":              {body: `{"email":"owner@example.com","password":"` + testPassword + `"}`},
 		"register-restaurant": {token: town.owner.token, body: restaurantBody},
-		"change-restaurant":   {token: town.owner.token, params: id, body: restaurantBody},
+		"change-restaurant": {token: town.owner.token, params: id,
+			body: strings.TrimSuffix(restaurantBody, "}") + fmt.Sprintf(`,"acceptZoneChange":[%q]}`, h.tomorrow())},
 		"set-hours": {token: town.owner.token, params: id, body: `{"shifts":[{"days":["mon","fri"],"name":"dinner","opens":"17:00","lastSeating":"22:00",` +
-			`"closes":"23:30","slotMinutes":30}],"dayBoundary":"04:00"}`},
+			`"closes":"23:30","slotMinutes":30,"turnMinutes":[{"upToParty":500,"minutes":100}],"pacingCovers":30}],"dayBoundary":"04:00",` +
+			fmt.Sprintf(`"specialDays":[{"date":%q,"name":"a feast","shifts":[{"name":"lunch","opens":"12:00","lastSeating":"13:00","closes":"15:00",`+
+				`"slotMinutes":15,"turnMinutes":[{"upToParty":500,"minutes":90}],"pacingCovers":20}]}]}`, h.inDays(41))},
 		"set-policy": {token: town.owner.token, params: id, body: `{"holdMinutes":7,"horizonDays":60,"noticeMinutes":5,"bufferMinutes":10,` +
-			`"pacingCovers":40,"turnMinutes":[{"upToParty":4,"minutes":90},{"upToParty":500,"minutes":120}]}`},
+			`"pacingCovers":40,"turnMinutes":[{"upToParty":4,"minutes":90},{"upToParty":500,"minutes":120}],` +
+			`"cancelMinutes":120,"waitlistOfferMinutes":15,"tableBinding":"late"}`},
+		"set-special-day": {token: town.owner.token, params: special, body: `{"name":"a feast","shifts":[{"name":"lunch","opens":"12:00","lastSeating":"13:00",` +
+			`"closes":"15:00","slotMinutes":15,"turnMinutes":[{"upToParty":500,"minutes":90}],"pacingCovers":20}]}`},
+		"remove-special-day": {token: town.owner.token, params: special},
+		"add-closure":        {token: town.owner.token, params: id, body: fmt.Sprintf(`{"from":%q,"to":%q,"reason":"works"}`, h.inDays(70), h.inDays(71))},
+		"remove-closure":     {token: town.owner.token, params: map[string]string{"id": town.open, "closureId": closure}, absent: http.StatusOK},
+		"add-block": {token: town.owner.token, params: id, body: fmt.Sprintf(`{"date":%q,"from":"18:00","to":"20:00","tableIds":[%q],"reason":"wet paint"}`,
+			h.inDays(51), town.tables[0])},
+		"remove-block":       {token: town.owner.token, params: map[string]string{"id": town.open, "blockId": block}, absent: http.StatusOK},
+		"add-combination":    {token: town.owner.token, params: id, body: fmt.Sprintf(`{"tableIds":[%q,%q],"minCapacity":4,"capacity":7}`, town.tables[0], town.tables[2])},
+		"remove-combination": {token: town.owner.token, params: map[string]string{"id": town.open, "combinationId": combination}, absent: http.StatusOK},
 		"publish-restaurant": {token: town.owner.token, params: id},
-		"add-table":          {token: town.owner.token, params: id, body: `{"number":"A1","minCapacity":2,"capacity":6,"area":"terrace"}`},
-		"change-table":       {token: town.owner.token, params: table, body: `{"number":"B2","minCapacity":1,"capacity":3,"area":"hall"}`},
+		"add-table":          {token: town.owner.token, params: id, body: `{"number":"A1","minCapacity":2,"capacity":6,"area":"terrace","offlineOnly":true}`},
+		"change-table":       {token: town.owner.token, params: table, body: `{"number":"B2","minCapacity":1,"capacity":3,"area":"hall","offlineOnly":false}`},
 		// What is not on the floor is off it already.
 		"remove-table": {token: town.owner.token, params: map[string]string{"id": town.open, "tableId": town.tables[1]}, absent: http.StatusOK},
 		"reserve": {token: town.diner.token, body: fmt.Sprintf(`{"restaurantId":%q,"date":%q,"time":"19:30","party":2,"guest":{"name":"Bo",`+

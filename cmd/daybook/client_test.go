@@ -190,4 +190,6 @@ func (c client) openRestaurant(f floor) string {
 }
 
 // tomorrow is a service date that can be booked in every zone.
-func (h *house) tomorrow() string { return h.cfg.clock().AddDate(0, 0, 2).Format(time.DateOnly) }
+func (h *house) tomorrow() string { return h.inDays(2) }
+
+func (h *house) inDays(n int) string { return h.cfg.clock().AddDate(0, 0, n).Format(time.DateOnly) }

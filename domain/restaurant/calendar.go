@@ -57,11 +57,16 @@ func (RemoveSpecialDay) restaurantCommand() {}
 func (AddClosure) restaurantCommand()       {}
 func (RemoveClosure) restaurantCommand()    {}
 
-// upcoming refuses a service date that is over in every time zone, or too far ahead.
+// over reports whether a service date is over in every time zone.
+func over(date domain.ServiceDate, now domain.Instant) bool {
+	return date < domain.DateOf(now.Time())-1
+}
+
+// upcoming refuses a service date that is over, or too far ahead.
 func upcoming(field string, date domain.ServiceDate, now domain.Instant) error {
 	today := domain.DateOf(now.Time())
 	switch {
-	case date < today-1:
+	case over(date, now):
 		return domain.Invalid(field, fmt.Sprintf("%s is past", date))
 	case date > today.AddDays(maxDaysAhead):
 		return domain.Reject(domain.CodeInvalid, fmt.Sprintf("%s is more than %d days ahead", date, maxDaysAhead),
@@ -147,23 +152,23 @@ func (s State) setSpecialDays(wanted []SpecialDay, boundary int, now domain.Inst
 		}
 		asked[d.Date] = true
 		old, known := s.SpecialDay(d.Date)
-		if known && old.equal(d) && upcoming("special_days", d.Date, now) != nil {
-			continue // past, and as it was
-		}
-		d, err := checkedSpecialDay(d, boundary)
-		if err != nil {
-			return nil, err
-		}
-		if known && old.equal(d) {
+		if known && old.equal(d) && over(d.Date, now) {
 			continue
 		}
-		if err := upcoming("special_days", d.Date, now); err != nil {
+		day, err := checkedSpecialDay(d, boundary)
+		if err != nil {
+			return nil, domain.Invalid("special_days", fmt.Sprintf("%s: %s", d.Date, reasonOf(err)))
+		}
+		if known && old.equal(day) {
+			continue
+		}
+		if err := upcoming("special_days", day.Date, now); err != nil {
 			return nil, err
 		}
-		events = append(events, SpecialDaySet{Stamp: s.stamp(now), Day: d})
+		events = append(events, SpecialDaySet{Stamp: s.stamp(now), Day: day})
 	}
 	for _, d := range s.SpecialDays {
-		if !asked[d.Date] && upcoming("special_days", d.Date, now) == nil {
+		if !asked[d.Date] && !over(d.Date, now) {
 			events = append(events, SpecialDayRemoved{Stamp: s.stamp(now), Date: d.Date})
 		}
 	}
@@ -173,7 +178,7 @@ func (s State) setSpecialDays(wanted []SpecialDay, boundary int, now domain.Inst
 // specialDaysFit refuses another day boundary that a special day to come does not fit.
 func (s State) specialDaysFit(boundary int, now domain.Instant) error {
 	for _, d := range s.SpecialDays {
-		if upcoming("date", d.Date, now) != nil {
+		if over(d.Date, now) {
 			continue
 		}
 		if _, err := checkedSpecialDay(d, boundary); err != nil {

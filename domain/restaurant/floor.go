@@ -243,7 +243,7 @@ func (b Block) span(boundary int) (from, to int) {
 // blocksFit refuses another day boundary by which a block to come would mean other hours.
 func (s State) blocksFit(boundary int, now domain.Instant) error {
 	for _, b := range s.Blocks {
-		if upcoming("date", b.Date, now) != nil {
+		if over(b.Date, now) {
 			continue
 		}
 		from, to := b.span(s.DayBoundary)

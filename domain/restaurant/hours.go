@@ -91,9 +91,9 @@ func (s Shift) checked(boundary int) (Shift, error) {
 		return Shift{}, outOfRange("slot_minutes", s.SlotMinutes, minSlotMinutes, maxSlotMinutes)
 	}
 	if s.PacingCovers < 0 || s.PacingCovers > maxPacingCovers {
-		return Shift{}, outOfRange("pacing_covers", s.PacingCovers, 0, maxPacingCovers)
+		return Shift{}, outOfRange("shift_pacing_covers", s.PacingCovers, 0, maxPacingCovers)
 	}
-	if s.Turns, err = checkedTurns(s.Turns, 0); err != nil {
+	if s.Turns, err = checkedTurns("shift_turn_minutes", s.Turns, 0); err != nil {
 		return Shift{}, err
 	}
 	turns := domain.FormatClock(boundary)

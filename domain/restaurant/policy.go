@@ -66,7 +66,7 @@ func checkedPolicy(p restaurantday.Policy) (restaurantday.Policy, error) {
 	if p.Assignment != restaurantday.FirstFit && p.Assignment != restaurantday.LateBinding {
 		return restaurantday.Policy{}, domain.Invalid("assignment", "the tables are given first fit or bound late")
 	}
-	turns, err := checkedTurns(p.Turns, 1)
+	turns, err := checkedTurns("turn_minutes", p.Turns, 1)
 	if err != nil {
 		return restaurantday.Policy{}, err
 	}
@@ -76,19 +76,19 @@ func checkedPolicy(p restaurantday.Policy) (restaurantday.Policy, error) {
 
 // checkedTurns returns the turn times as they are kept, at least so many of them, or why
 // they cannot be.
-func checkedTurns(given []restaurantday.TurnTime, least int) ([]restaurantday.TurnTime, error) {
+func checkedTurns(field string, given []restaurantday.TurnTime, least int) ([]restaurantday.TurnTime, error) {
 	if len(given) < least || len(given) > maxTurns {
 		return nil, domain.Reject(domain.CodeInvalid, fmt.Sprintf("there are %d turn times; want %d to %d", len(given), least, maxTurns),
-			domain.Reason{Rule: "turn_minutes", Limit: maxTurns, Actual: int64(len(given))})
+			domain.Reason{Rule: field, Limit: maxTurns, Actual: int64(len(given))})
 	}
 	var before domain.PartySize
 	for _, t := range given {
 		if t.UpToParty <= before || t.UpToParty > domain.MaxPartySize {
-			return nil, domain.Invalid("turn_minutes",
+			return nil, domain.Invalid(field,
 				fmt.Sprintf("the turn times are for parties up to 1 to %d, rising; %d comes after %d", domain.MaxPartySize, t.UpToParty, before))
 		}
 		if t.Minutes < minTurnMinutes || t.Minutes > maxTurnMinutes {
-			return nil, outOfRange("turn_minutes", t.Minutes, minTurnMinutes, maxTurnMinutes)
+			return nil, outOfRange(field, t.Minutes, minTurnMinutes, maxTurnMinutes)
 		}
 		before = t.UpToParty
 	}

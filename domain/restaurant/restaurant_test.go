@@ -200,9 +200,15 @@ func TestWhoMayChange(t *testing.T) {
 		return []Command{
 			ChangeProfile{Actor: a}, SetHours{Actor: a}, AddTable{Actor: a, Table: tableA}, ChangeTable{Actor: a, ID: tableA.ID},
 			RemoveTable{Actor: a, ID: tableA.ID}, SetPolicy{Actor: a, Policy: DefaultPolicy()}, Publish{Actor: a},
+			SetSpecialDay{Now: now, Actor: a, Day: SpecialDay{Date: today}}, RemoveSpecialDay{Actor: a, Date: today},
+			AddClosure{Now: now, Actor: a, Closure: Closure{ID: domain.NewClosureID([16]byte{1}), From: today, To: today, Reason: "works"}},
+			RemoveClosure{Actor: a, ID: "cls_1"}, AddBlock{Now: now, Actor: a, Block: Block{ID: domain.NewBlockID([16]byte{1}), Date: today, From: 600, To: 700}},
+			RemoveBlock{Actor: a, ID: "blk_1"}, AddCombination{Actor: a, Combination: restaurantday.Combination{
+				ID: domain.NewCombinationID([16]byte{1}), Tables: []domain.TableID{tableA.ID, tableB.ID}, Max: 6}},
+			RemoveCombination{Actor: a, ID: "cmb_1"},
 		}
 	}
-	s := given(t, AddTable{Actor: actor, Table: tableA}, SetHours{Actor: actor, Shifts: []Shift{weekend}})
+	s := given(t, AddTable{Actor: actor, Table: tableA}, AddTable{Actor: actor, Table: tableB}, SetHours{Actor: actor, Shifts: []Shift{weekend}})
 	for _, a := range []domain.Actor{domain.Diner(other), domain.Diner(""), domain.Staff(other), domain.Staff(""), {}, {Kind: "root"}} {
 		for _, c := range commands(a) {
 			if no := refused(t, s, c); no.Code != domain.CodeForbidden {
@@ -308,6 +314,15 @@ func TestSetPolicy(t *testing.T) {
 	c := policy(func(p *restaurantday.Policy) { p.PacingCovers = 20 })
 	same(t, decided(t, given(t), c), PolicySet{stamp(now + 1), c.Policy})
 	same(t, decided(t, given(t, c), c))
+	first := policy(func(p *restaurantday.Policy) {
+		p.CancelMinutes, p.WaitlistOfferMinutes, p.Assignment = 120, 0, restaurantday.FirstFit
+	})
+	tidied := first.Policy
+	tidied.WaitlistOfferMinutes = 10
+	same(t, decided(t, given(t), first), PolicySet{stamp(now + 1), tidied})
+	first.KeepAssignment = true
+	tidied.Assignment = restaurantday.LateBinding
+	same(t, decided(t, given(t), first), PolicySet{stamp(now + 1), tidied})
 	for name, c := range map[string]struct {
 		spoil func(*restaurantday.Policy)
 		field string
@@ -323,6 +338,11 @@ func TestSetPolicy(t *testing.T) {
 		"turns not rising":    {func(p *restaurantday.Policy) { p.Turns[1].UpToParty = 2 }, "turn_minutes"},
 		"turn for nobody":     {func(p *restaurantday.Policy) { p.Turns[0].UpToParty = 0 }, "turn_minutes"},
 		"turn for a thousand": {func(p *restaurantday.Policy) { p.Turns[3].UpToParty = 1000 }, "turn_minutes"},
+		"free for ever":       {func(p *restaurantday.Policy) { p.CancelMinutes = 43_201 }, "cancel_minutes"},
+		"never free":          {func(p *restaurantday.Policy) { p.CancelMinutes = -1 }, "cancel_minutes"},
+		"a long offer":        {func(p *restaurantday.Policy) { p.WaitlistOfferMinutes = 121 }, "waitlist_offer_minutes"},
+		"no time to answer":   {func(p *restaurantday.Policy) { p.WaitlistOfferMinutes = -1 }, "waitlist_offer_minutes"},
+		"bound by lot":        {func(p *restaurantday.Policy) { p.Assignment = "lot" }, "assignment"},
 		"no time to eat":      {func(p *restaurantday.Policy) { p.Turns[0].Minutes = 4 }, "turn_minutes"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -360,14 +380,23 @@ func TestTheClockNeverGoesBack(t *testing.T) {
 
 // Folding shares what does not change; it must never write to it.
 func TestFoldingTwiceFromOneBase(t *testing.T) {
-	base := given(t, AddTable{Now: now, Actor: actor, Table: tableA}, AddTable{Now: now, Actor: actor, Table: tableB})
-	snapshot := given(t, AddTable{Now: now, Actor: actor, Table: tableA}, AddTable{Now: now, Actor: actor, Table: tableB})
+	made := []Command{
+		AddTable{Now: now, Actor: actor, Table: tableA}, AddTable{Now: now, Actor: actor, Table: tableB},
+		combine(1, 3, 6, tableA.ID, tableB.ID), block(1, today, 600, 660, tableA.ID), block(2, today, 600, 660, tableA.ID, tableB.ID),
+		special(today+1, brunch()), special(today + 3),
+		AddClosure{Now: now, Actor: actor, Closure: Closure{ID: domain.NewClosureID([16]byte{1}), From: today, To: today, Reason: "works"}},
+	}
+	base, snapshot := given(t, made...), given(t, made...)
 	wide := tableA
 	wide.Max = 8
 	third := restaurantday.Table{ID: "tbl_3", Number: "3", Min: 1, Max: 2}
 	for _, e := range []Event{
 		TableChanged{stamp(now), wide}, TableRemoved{stamp(now), tableA.ID}, TableAdded{stamp(now), third}, TableAdded{stamp(now), tableB},
 		HoursSet{stamp(now), []Shift{weekend}, 240}, PolicySet{stamp(now), restaurantday.Policy{}}, ProfileChanged{stamp(now), Profile{Name: "x"}}, Published{stamp(now)},
+		SpecialDaySet{stamp(now), SpecialDay{Date: today + 2}}, SpecialDaySet{stamp(now), SpecialDay{Date: today + 1}}, SpecialDayRemoved{stamp(now), today + 1},
+		ClosureAdded{stamp(now), Closure{ID: "cls_2", From: today - 1}}, ClosureRemoved{stamp(now), domain.NewClosureID([16]byte{1})},
+		BlockAdded{stamp(now), Block{ID: "blk_3", Date: today - 1}}, BlockRemoved{stamp(now), domain.NewBlockID([16]byte{1})},
+		CombinationAdded{stamp(now), restaurantday.Combination{ID: "cmb_2"}}, CombinationRemoved{stamp(now), domain.NewCombinationID([16]byte{1})},
 	} {
 		if one, two := evolve(base, e), evolve(base, e); !reflect.DeepEqual(one, two) {
 			t.Errorf("%T: got %+v and %+v", e, one, two)

@@ -69,11 +69,13 @@ var kinds = map[domain.Code]kind{
 	domain.CodeNotFound:        {http.StatusNotFound, "Not found", 0},
 	domain.CodeEmailTaken:      {http.StatusConflict, "The address has an account", 0},
 	domain.CodeTableNumberUsed: {http.StatusConflict, "The table number is taken", 0},
+	domain.CodeZoneInUse:       {http.StatusConflict, "Days are open by the old clocks", 0},
 	domain.CodeNotReady:        {http.StatusConflict, "Not ready to publish", 0},
 	domain.CodeInPast:          {http.StatusConflict, "The time is past", 0},
 	domain.CodeTooSoon:         {http.StatusConflict, "Too short notice", 0},
 	domain.CodeTooFarAhead:     {http.StatusConflict, "Not open for booking yet", 0},
 	domain.CodeClosed:          {http.StatusConflict, "Closed", 0},
+	domain.CodeBlocked:         {http.StatusConflict, "Blocked", 0},
 	domain.CodeOutsideHours:    {http.StatusConflict, "Outside the hours", 0},
 	domain.CodeOffSlot:         {http.StatusConflict, "Between two slots", 0},
 	domain.CodePartyTooLarge:   {http.StatusConflict, "No table is that large", 0},
@@ -122,6 +124,7 @@ type Reason struct {
 	Rule    string  `json:"rule"`
 	Limit   int64   `json:"limit,omitempty"`
 	Actual  int64   `json:"actual,omitempty"`
+	Date    string  `json:"date,omitempty" doc:"the service date it is about, where that is not the one addressed"`
 	Entries []Entry `json:"entries,omitempty"`
 }
 
@@ -176,6 +179,9 @@ func FromRejection(r *domain.Rejection, at func(domain.Instant) string, id func(
 			continue
 		}
 		reason := Reason{Rule: why.Rule, Limit: why.Limit, Actual: why.Actual}
+		if why.Date != 0 {
+			reason.Date = why.Date.String()
+		}
 		for _, b := range why.Blocked {
 			e := Entry{TableID: string(b.Table), Hold: b.Hold}
 			if b.Until != 0 {
