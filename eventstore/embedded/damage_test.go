@@ -202,7 +202,7 @@ func examine(fs vfs.FS) (map[eventstore.StreamName]int, error) {
 	return count, err
 }
 
-func contents(t *testing.T, fs vfs.FS, name string) []byte {
+func contents(t testing.TB, fs vfs.FS, name string) []byte {
 	t.Helper()
 	f, err := fs.Open(name)
 	if err != nil {
@@ -215,7 +215,7 @@ func contents(t *testing.T, fs vfs.FS, name string) []byte {
 	return b
 }
 
-func overwrite(t *testing.T, fs vfs.FS, name string, b []byte) {
+func overwrite(t testing.TB, fs vfs.FS, name string, b []byte) {
 	t.Helper()
 	f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
 	if err != nil {

@@ -95,6 +95,7 @@ func (o Options) withDefaults() Options {
 
 // Store is a ledger in a folder. Safe for concurrent use.
 type Store struct {
+	opts  Options // as given, with defaults
 	clock func() time.Time
 	dir   string
 	files vfs.FS
@@ -110,6 +111,10 @@ type Store struct {
 	durable atomic.Uint64
 	// failure is set once, when a write or sync failed; nothing is appended after it.
 	failure atomic.Pointer[error]
+	failed  chan struct{} // closed when failure is set
+
+	snapshots atomic.Uint64  // taken for backups
+	backups   sync.WaitGroup // that copy one
 
 	counters counters
 
@@ -124,7 +129,7 @@ type Store struct {
 var _ eventstore.Engine = (*Store)(nil)
 
 // Open opens the ledger in folder dir and makes it if there is none. Errors: ErrInUse,
-// ErrFormat, ErrCorrupt, or why the folder could not be read or written.
+// ErrFormat, ErrCorrupt, ErrUnfinished, or why the folder could not be read or written.
 func Open(dir string, opts Options) (*Store, error) {
 	opts = opts.withDefaults()
 	dir, fs, err := prepareFolder(dir, opts.FS)
@@ -135,7 +140,13 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := open(dir, fs, lock, opts)
+	var s *Store
+	if err = checkFinished(dir, fs); err == nil {
+		err = removeSnapshots(dir, fs)
+	}
+	if err == nil {
+		s, err = open(dir, fs, lock, opts)
+	}
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -158,6 +169,7 @@ func open(dir string, fs vfs.FS, lock *pebble.Lock, opts Options) (*Store, error
 		return nil, errors.Join(err, db.Close())
 	}
 	s := &Store{
+		opts:   opts,
 		clock:  opts.Clock,
 		dir:    dir,
 		files:  fs,
@@ -165,6 +177,7 @@ func open(dir string, fs vfs.FS, lock *pebble.Lock, opts Options) (*Store, error
 		lock:   lock,
 		queue:  newQueue(),
 		tail:   newTail(opts.TailRecords, opts.TailBytes, last.Position),
+		failed: make(chan struct{}),
 		closed: make(chan struct{}),
 	}
 	s.durable.Store(uint64(last.Position))
@@ -181,6 +194,11 @@ func recoverEnd(db *pebble.DB) (eventstore.Record, error) {
 	if err := checkFormat(db); err != nil {
 		return eventstore.Record{}, err
 	}
+	return lastRecord(db)
+}
+
+// lastRecord returns the record with the highest position, the zero one if there is none.
+func lastRecord(db *pebble.DB) (eventstore.Record, error) {
 	it, err := db.NewIter(&pebble.IterOptions{LowerBound: recordKey(0), UpperBound: recordsEnd()})
 	if err != nil {
 		return eventstore.Record{}, corruption(err)
@@ -275,8 +293,14 @@ func (s *Store) Failure() error {
 	return nil
 }
 
+// Failed is closed as soon as Failure has something to say, so that the process can end
+// at once instead of refusing appends until someone looks.
+func (s *Store) Failed() <-chan struct{} { return s.failed }
+
 func (s *Store) fail(err error) {
-	s.failure.CompareAndSwap(nil, &err)
+	if s.failure.CompareAndSwap(nil, &err) {
+		close(s.failed)
+	}
 }
 
 // Close takes no more appends, waits for those under way, ends reads and
@@ -292,6 +316,7 @@ func (s *Store) close() error {
 	close(s.closed)
 	s.life.Lock() // stretches under way finish; the next see closed
 	defer s.life.Unlock()
+	s.backups.Wait() // they are told, and touch only their own files
 	var err error
 	if s.Failure() == nil {
 		// What lies in tables is checked block by block when read; the end of a log is not.

@@ -336,6 +336,11 @@ func TestFailedSync(t *testing.T) {
 	if _, err := s.Append(ctx, "day", eventstore.NoStream(), kept...); err != nil {
 		t.Fatal(err)
 	}
+	select {
+	case <-s.Failed():
+		t.Fatal("failed before anything did")
+	default:
+	}
 	broken := errors.New("the disk is gone")
 	open := gate.close()
 	defer open()
@@ -350,6 +355,7 @@ func TestFailedSync(t *testing.T) {
 	conflict := s.later(ctx, "day", eventstore.At(1), numbered(1))
 	eventually(t, "queued", func() bool { return s.queuedNow() == 1 })
 	open()
+	<-s.Failed()
 	for what, c := range map[string]<-chan answer{"first": lost, "second": behind} {
 		if a := <-c; !errors.Is(a.err, eventstore.ErrUnknownOutcome) {
 			t.Errorf("%s append of the failed sync: %+v, want ErrUnknownOutcome", what, a)

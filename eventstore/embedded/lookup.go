@@ -59,7 +59,7 @@ func getRecord(db *pebble.DB, position eventstore.Position) (r eventstore.Record
 	found, err := value(db, recordKey(position), func(b []byte) error {
 		e, err := cut(b, position)
 		if err == nil {
-			r = e.record(position, new(interner), new(arena))
+			r = e.record(position, new(interner), nil)
 		}
 		return err
 	})

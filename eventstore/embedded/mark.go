@@ -39,14 +39,7 @@ func writeMark(files vfs.FS, dir string, end eventstore.Position) error {
 	if err := files.Rename(name+".new", name); err != nil {
 		return fmt.Errorf("embedded: write mark: %w", err)
 	}
-	folder, err := files.OpenDir(dir)
-	if err != nil {
-		return fmt.Errorf("embedded: write mark: %w", err)
-	}
-	if err := errors.Join(folder.Sync(), folder.Close()); err != nil {
-		return fmt.Errorf("embedded: write mark: %w", err)
-	}
-	return nil
+	return syncFolder(files, dir)
 }
 
 // checkMark refuses a ledger that ends before its mark.

@@ -29,7 +29,7 @@ func (n *intern) of(b []byte) string {
 }
 
 // arena keeps many small byte slices in few allocations. A slice that is kept alive
-// keeps at most arenaBlock bytes of others with it.
+// keeps at most arenaBlock bytes of others with it. The nil arena allocates each by itself.
 type arena struct{ free []byte }
 
 const arenaBlock = 8 << 10
@@ -38,7 +38,7 @@ func (a *arena) keep(b []byte) []byte {
 	if len(b) == 0 {
 		return nil
 	}
-	if len(b) > arenaBlock/4 {
+	if a == nil || len(b) > arenaBlock/4 {
 		return append([]byte(nil), b...)
 	}
 	if len(b) > len(a.free) {
