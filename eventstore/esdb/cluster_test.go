@@ -49,7 +49,7 @@ type node struct {
 func newCluster(t testing.TB, store eventstore.Engine, size int) *cluster {
 	t.Helper()
 	url, _ := serve(t, store, "127.0.0.1:0", esdbserver.Options{})
-	ledger, err := grpc.NewClient(strings.TrimSuffix(strings.TrimPrefix(url, "esdb://"), "?tls=false"),
+	ledger, err := grpc.NewClient(hostOf(url),
 		grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatalf("dial: %v", err)

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -51,7 +48,7 @@ func again(err error) bool {
 func TestWritersThroughRestarts(t *testing.T) {
 	store := openLedger(t)
 	url, stop := serve(t, store, "127.0.0.1:0", esdbserver.Options{})
-	address := strings.TrimSuffix(strings.TrimPrefix(url, "esdb://"), "?tls=false")
+	address := hostOf(url)
 	s := connect(t, url, esdb.Options{})
 	w := startWriters(t, s, store, 8)
 	for range 4 {
@@ -65,7 +62,7 @@ func TestWritersThroughRestarts(t *testing.T) {
 func TestServerAbsent(t *testing.T) {
 	store := openLedger(t)
 	url, stop := serve(t, store, "127.0.0.1:0", esdbserver.Options{})
-	address := strings.TrimSuffix(strings.TrimPrefix(url, "esdb://"), "?tls=false")
+	address := hostOf(url)
 	url += "&discoveryInterval=5"
 	s := connect(t, url, esdb.Options{})
 	sub, err := s.Subscribe(context.Background(), eventstore.Start, eventstore.Filter{})
@@ -142,103 +139,11 @@ func TestServerAbsent(t *testing.T) {
 	}
 }
 
-// proxy is a TCP relay that can keep the server's answers to itself, and break off.
-type proxy struct {
-	lis    net.Listener
-	target string
-	done   sync.WaitGroup
-
-	mu    sync.Mutex
-	muted bool
-	conns []net.Conn
-}
-
-func newProxy(t testing.TB, target string) *proxy {
-	t.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("listen: %v", err)
-	}
-	p := &proxy{lis: lis, target: target}
-	p.done.Add(1)
-	go p.accept()
-	t.Cleanup(func() {
-		_ = lis.Close()
-		p.cut()
-		p.done.Wait()
-	})
-	return p
-}
-
-func (p *proxy) url() string { return "esdb://" + p.lis.Addr().String() + "?tls=false" }
-
-func (p *proxy) accept() {
-	defer p.done.Done()
-	for {
-		in, err := p.lis.Accept()
-		if err != nil {
-			return
-		}
-		out, err := net.Dial("tcp", p.target)
-		if err != nil {
-			_ = in.Close()
-			continue
-		}
-		p.mu.Lock()
-		p.conns = append(p.conns, in, out)
-		p.mu.Unlock()
-		p.done.Add(2)
-		go p.relay(in, out, func() bool { return false })
-		go p.relay(out, in, p.isMuted)
-	}
-}
-
-func (p *proxy) isMuted() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.muted
-}
-
-func (p *proxy) relay(from, to net.Conn, swallow func() bool) {
-	defer p.done.Done()
-	buffer := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buffer)
-		if err != nil {
-			_ = to.Close()
-			return
-		}
-		if swallow() {
-			continue
-		}
-		if _, err := to.Write(buffer[:n]); err != nil {
-			_ = from.Close()
-			return
-		}
-	}
-}
-
-func (p *proxy) mute(on bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.muted = on
-}
-
-// cut breaks all connections off.
-func (p *proxy) cut() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range p.conns {
-		_ = c.Close()
-	}
-	p.conns = nil
-}
-
 func behindProxy(t testing.TB, options esdb.Options) (eventstore.Store, *proxy, *esdb.Store) {
 	t.Helper()
 	store := openLedger(t)
 	url, _ := serve(t, store, "127.0.0.1:0", esdbserver.Options{})
-	p := newProxy(t, strings.TrimSuffix(strings.TrimPrefix(url, "esdb://"), "?tls=false"))
+	p := newProxy(t, hostOf(url))
 	s := connect(t, p.url(), options)
 	if _, err := s.Append(context.Background(), "day-0", eventstore.NoStream(), event("day-0", 0)); err != nil {
 		t.Fatalf("append: %v", err)

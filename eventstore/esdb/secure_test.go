@@ -56,7 +56,7 @@ func TestTLSAndCredentials(t *testing.T) {
 		TLS:          config,
 		Authenticate: func(user, password string) bool { return user == "daybook" && password == "right" },
 	})
-	host := strings.TrimSuffix(strings.TrimPrefix(url, "esdb://"), "?tls=false")
+	host := hostOf(url)
 	ctx := context.Background()
 
 	good := connect(t, "esdb://daybook:right@"+host+"?tlsCaFile="+ca, esdb.Options{})
@@ -88,7 +88,7 @@ func TestTLSAndCredentials(t *testing.T) {
 
 func TestDiscoveryByGossip(t *testing.T) {
 	url, _ := serve(t, openLedger(t), "127.0.0.1:0", esdbserver.Options{})
-	host := strings.TrimSuffix(strings.TrimPrefix(url, "esdb://"), "?tls=false")
+	host := hostOf(url)
 	for _, url := range []string{
 		"kurrentdb+discover://" + host + "?tls=false",
 		"esdb://127.0.0.1:1," + host + "?tls=false", // the first seed is not there

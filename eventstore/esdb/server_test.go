@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,6 +69,11 @@ func serve(t testing.TB, store eventstore.Engine, address string, options esdbse
 	}
 	t.Cleanup(stop)
 	return "esdb://" + lis.Addr().String() + "?tls=false", stop
+}
+
+// hostOf is the host and port of a url that serve returned.
+func hostOf(url string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(url, "esdb://"), "?tls=false")
 }
 
 func connect(t testing.TB, url string, options esdb.Options) *esdb.Store {
