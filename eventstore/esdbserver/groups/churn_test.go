@@ -59,7 +59,10 @@ func consume(ctx context.Context, gs *groups.Groups, g groups.Config, seed uint6
 			case err == nil:
 				given(d)
 				held[d.Record.ID] = d
-			case !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
+			case ctx.Err() != nil:
+				c.Close()
+				return ctx.Err()
+			case !errors.Is(err, context.DeadlineExceeded):
 				c.Close()
 				return err
 			}
