@@ -208,6 +208,20 @@ var reservationHeld = &kind[restaurantday.Held, heldV1, heldPersonal]{
 	scan:  scanHeld,
 }
 
+type reassignedV1 struct {
+	Number uint32           `json:"number"`
+	Tables []domain.TableID `json:"tables,omitempty"`
+	For    uint32           `json:"for"`
+}
+
+var reservationReassigned = open(TypeReservationReassigned,
+	func(e restaurantday.Reassigned) reassignedV1 {
+		return reassignedV1{Number: e.Number, Tables: e.Tables, For: e.For}
+	},
+	func(f reassignedV1, s domain.Stamp) restaurantday.Reassigned {
+		return restaurantday.Reassigned{Stamp: s, Number: f.Number, Tables: f.Tables, For: f.For}
+	})
+
 type confirmedV1 struct {
 	Number uint32 `json:"number"`
 }

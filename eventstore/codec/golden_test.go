@@ -82,6 +82,9 @@ func goldens() []golden {
 		{"reservation.held.v1", 1, testDay, held},
 		{"reservation.held.v1.personal", 1, testDay, told},
 		{"reservation.held.v1.guest", 1, testDay, guest},
+		{"reservation.reassigned.v1", 1, testDay, restaurantday.Reassigned{
+			Stamp: stamp, Number: 117, Tables: []domain.TableID{table.ID, offline.ID}, For: 118,
+		}},
 		{"reservation.confirmed.v1", 1, testDay, restaurantday.Confirmed{Stamp: stamp, Number: 117}},
 		{"reservation.cancelled.v1", 1, testDay, restaurantday.Cancelled{Stamp: stamp, Number: 117, Diner: testUser, By: restaurantday.ByDiner}},
 		{"reservation.cancelled.v1.reason", 1, testDay, restaurantday.Cancelled{Stamp: stamp, Number: 117, By: restaurantday.ByRestaurant, Reason: "caught a cold"}},

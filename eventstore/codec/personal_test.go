@@ -28,6 +28,7 @@ var inClear = map[string][]string{
 		"Plan.Blocks[].ID", "Plan.Blocks[].Tables[]", "Plan.Blocks[].Reason", // where to write no guest's name, as the API says
 	},
 	TypeReservationHeld:          {"Diner", "Slot.Time", "Slot.Shift", "Tables[]", "Code", "Details.Occasion"},
+	TypeReservationReassigned:    {"Tables[]"},
 	TypeReservationCancelled:     {"Diner", "By"},
 	TypeDemandRefused:            {"Code", "Time"},
 	TypeRestaurantRegistered:     append([]string{"ID", "Owner", "Policy.Assignment"}, profileInClear...),

@@ -3,12 +3,13 @@ package codec
 // The event types, as they stand in the ledger. A name here is never changed and never
 // given to anything else.
 const (
-	TypeDayOpened            = "day.opened"
-	TypeReservationHeld      = "reservation.held"
-	TypeReservationConfirmed = "reservation.confirmed"
-	TypeReservationCancelled = "reservation.cancelled"
-	TypeReservationExpired   = "reservation.expired"
-	TypeDemandRefused        = "demand.refused"
+	TypeDayOpened             = "day.opened"
+	TypeReservationHeld       = "reservation.held"
+	TypeReservationReassigned = "reservation.reassigned"
+	TypeReservationConfirmed  = "reservation.confirmed"
+	TypeReservationCancelled  = "reservation.cancelled"
+	TypeReservationExpired    = "reservation.expired"
+	TypeDemandRefused         = "demand.refused"
 
 	TypeRestaurantRegistered     = "restaurant.registered"
 	TypeRestaurantProfileChanged = "restaurant.profile_changed"
@@ -36,7 +37,7 @@ const (
 // allForms is the table of every event this program can read and write.
 func allForms() []form {
 	return []form{
-		dayOpened, reservationHeld, reservationConfirmed, reservationCancelled, reservationExpired, demandRefused,
+		dayOpened, reservationHeld, reservationReassigned, reservationConfirmed, reservationCancelled, reservationExpired, demandRefused,
 		restaurantRegistered, restaurantProfileChanged, restaurantHoursSet, restaurantTableAdded,
 		restaurantTableChanged, restaurantTableRemoved, restaurantPolicySet, restaurantPublished,
 		restaurantSpecialDaySet, restaurantSpecialDayRemoved, restaurantClosureAdded, restaurantClosureRemoved,
