@@ -171,11 +171,11 @@ func TestWhatIsShown(t *testing.T) {
 	}
 
 	for stream, want := range map[string][]string{
-		"counted":   {"confirmed", "3@counted", "4@counted", "caught up"},
-		"cut":       {"confirmed", "caught up"},
-		"deleted":   {"confirmed", "caught up"},
-		"alone":     {"confirmed", "caught up"},
-		"$$deleted": {"confirmed", "0@$$deleted", "caught up"},
+		"counted": {"confirmed", "3@counted", "4@counted", "caught up"},
+		"cut":     {"confirmed", "caught up"},
+		"deleted": {"confirmed", "caught up"},
+		"alone":   {"confirmed", "caught up"},
+		"$$alone": {"confirmed", "0@$$alone", "caught up"},
 	} {
 		live := read(t, conn, subscription(ofStream(stream, -1)))
 		var told []string
