@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"daybook/domain"
 	"daybook/domain/restaurant"
@@ -24,6 +25,15 @@ type BringInRestaurant struct {
 	DayBoundary *int
 	Policy      restaurantday.Policy
 	Tables      []restaurantday.Table // their ids are made here
+	// Combinations are tables that are put together. A repeat from before there were any
+	// has none, and is the same.
+	Combinations []BringInCombination `json:",omitempty"`
+}
+
+// BringInCombination is tables, named by their numbers, that are put together for parties.
+type BringInCombination struct {
+	Tables   []string
+	Min, Max domain.PartySize
 }
 
 // BringInRestaurant does all of it in one write. A repeat under the same key changes
@@ -44,9 +54,22 @@ func (a *App) BringInRestaurant(ctx context.Context, b BringInRestaurant) (domai
 	})
 	add("hours", restaurant.SetHours{Now: b.At, Actor: by, Shifts: b.Shifts, DayBoundary: b.DayBoundary})
 	add("policy", restaurant.SetPolicy{Now: b.At, Actor: by, Policy: b.Policy})
+	tableID := func(number string) domain.TableID {
+		return domain.NewTableID(codec.CommandID("import", string(id), "table id", number))
+	}
 	for _, t := range b.Tables {
-		t.ID = domain.NewTableID(codec.CommandID("import", string(id), "table id", t.Number))
+		t.ID = tableID(t.Number)
 		add("table "+t.Number, restaurant.AddTable{Now: b.At, Actor: by, Table: t})
+	}
+	for _, c := range b.Combinations {
+		name := strings.Join(c.Tables, " ")
+		combination := restaurantday.Combination{
+			ID: domain.NewCombinationID(codec.CommandID("import", string(id), "combination id", name)), Min: c.Min, Max: c.Max,
+		}
+		for _, number := range c.Tables {
+			combination.Tables = append(combination.Tables, tableID(number))
+		}
+		add("combination "+name, restaurant.AddCombination{Now: b.At, Actor: by, Combination: combination})
 	}
 	add("publish", restaurant.Publish{Now: b.At, Actor: by})
 	_, err := a.restaurants.handleAll(ctx, codec.RestaurantStream(id), requests, wholeOrNothing)

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -139,7 +138,7 @@ func (c *importCommand) bringInRestaurants(
 		g.Go(func() error {
 			id, err := h.app.BringInRestaurant(ctx, commands.BringInRestaurant{
 				Key: digest + " " + r.name, At: since, Owner: owner, Profile: r.profile,
-				Shifts: plan.shifts, DayBoundary: &plan.dayBoundary, Policy: plan.policy, Tables: plan.tables,
+				Shifts: plan.shifts, DayBoundary: &plan.dayBoundary, Policy: plan.policy, Tables: plan.tables, Combinations: plan.combinations,
 			})
 			if errors.Is(err, commands.ErrKeyReused) {
 				return fmt.Errorf("restaurant %s was brought in before, with another plan, owner or start: use those, or an empty ledger", r.name)
@@ -166,17 +165,7 @@ func bringInDays(
 	ctx context.Context, h *house, out io.Writer, digest string, plan importPlan, zones map[string]*time.Location,
 	ids map[string]domain.RestaurantID, rows []importedReservation,
 ) ([]importOutcome, error) {
-	// Lines keep their order among rows made at the same instant.
-	slices.SortStableFunc(rows, func(a, b importedReservation) int { return int(a.at - b.at) })
-	days := map[importDay][]importedReservation{}
-	var order []importDay
-	for _, r := range rows {
-		d := importDay{r.restaurant, domain.ServiceDateAt(r.startsAt, zones[r.restaurant], plan.dayBoundary)}
-		if _, known := days[d]; !known {
-			order = append(order, d)
-		}
-		days[d] = append(days[d], r)
-	}
+	days, order := daysOf(rows, plan.dayBoundary, zones)
 	bar := progress(out, len(rows), "reservations")
 	defer bar.Close()
 	var mu sync.Mutex

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"daybook/commands"
 	"daybook/domain"
 	"daybook/domain/restaurant"
 	"daybook/domain/restaurantday"
@@ -96,10 +97,11 @@ func readBounded(path string) ([]byte, error) {
 
 // importPlan is the plan every restaurant is given.
 type importPlan struct {
-	shifts      []restaurant.Shift
-	dayBoundary int
-	policy      restaurantday.Policy
-	tables      []restaurantday.Table
+	shifts       []restaurant.Shift
+	dayBoundary  int
+	policy       restaurantday.Policy
+	tables       []restaurantday.Table
+	combinations []commands.BringInCombination
 }
 
 // readPlan reads a plan in the words of the HTTP contract.
@@ -117,7 +119,13 @@ func readPlan(path string) (p importPlan, err error) {
 			MinCapacity int    `json:"minCapacity"`
 			Capacity    int    `json:"capacity"`
 			Area        string `json:"area"`
+			OfflineOnly bool   `json:"offlineOnly"`
 		} `json:"tables"`
+		Combinations []struct {
+			Tables      []string `json:"tables"`
+			MinCapacity int      `json:"minCapacity"`
+			Capacity    int      `json:"capacity"`
+		} `json:"combinations"`
 	}{DayBoundary: domain.FormatClock(restaurant.DefaultDayBoundary)}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
@@ -138,6 +146,12 @@ func readPlan(path string) (p importPlan, err error) {
 	for _, t := range form.Tables {
 		p.tables = append(p.tables, restaurantday.Table{
 			Number: t.Number, Min: domain.PartySize(max(t.MinCapacity, 1)), Max: domain.PartySize(t.Capacity), Area: t.Area,
+			OfflineOnly: t.OfflineOnly,
+		})
+	}
+	for _, c := range form.Combinations {
+		p.combinations = append(p.combinations, commands.BringInCombination{
+			Tables: c.Tables, Min: domain.PartySize(max(c.MinCapacity, 1)), Max: domain.PartySize(c.Capacity),
 		})
 	}
 	return p, nil

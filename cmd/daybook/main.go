@@ -32,6 +32,7 @@ type cli struct {
 
 	Serve   serveCommand   `cmd:"" help:"Serve the APIs and run the views and processes."`
 	Import  importCommand  `cmd:"" help:"Bring in reservations that were made elsewhere."`
+	Compare compareCommand `cmd:"" help:"Decide reservations under several ways to give tables, and compare."`
 	Rebuild rebuildCommand `cmd:"" help:"Build a view anew from the ledger."`
 	Store   storeCommands  `cmd:"" help:"The embedded event store alone."`
 	Health  healthCommand  `cmd:"" help:"Ask a serving daybook whether it is ready."`
