@@ -113,7 +113,11 @@ func (c *checker) tick() error {
 
 func (c *checker) open(o *pebble.Options) error {
 	o.ReadOnly = true
-	db, err := pebble.Open(c.dir, o)
+	var db *pebble.DB
+	err := surviving(func() (err error) {
+		db, err = pebble.Open(c.dir, o)
+		return err
+	})
 	if err != nil {
 		if errors.Is(err, pebble.ErrDBDoesNotExist) {
 			return fmt.Errorf("embedded: check %s: no ledger: %w", c.dir, fs.ErrNotExist)
@@ -121,7 +125,25 @@ func (c *checker) open(o *pebble.Options) error {
 		return fmt.Errorf("embedded: check %s: %w", c.dir, unreadable(err))
 	}
 	c.db = db
-	return errors.Join(c.all(o), db.Close())
+	err = surviving(func() error { return c.all(o) })
+	closing := surviving(db.Close)
+	if err != nil || !c.report.Sound() {
+		return err // of a damaged folder, closing says nothing that matters
+	}
+	return closing
+}
+
+var errTripped = fmt.Errorf("%w: pebble cannot make sense of it", ErrCorrupt)
+
+// surviving makes an error of a panic. The end of a table, where it says how it is to be
+// read, has no checksum in Pebble's format: damage there can make Pebble trip.
+func surviving(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", errTripped, p)
+		}
+	}()
+	return f()
 }
 
 // unreadable takes any failure of Pebble to make sense of a folder for damage, unless the
@@ -135,10 +157,15 @@ func unreadable(err error) error {
 }
 
 func (c *checker) all(o *pebble.Options) error {
-	if err := c.format(); err != nil {
+	// First, because it goes past Pebble's own reading, which must not come upon a table
+	// that it trips over.
+	if trips, err := c.tables(o); err != nil {
 		return err
+	} else if trips {
+		c.report.fault("the entries were not read, because of that table")
+		return nil
 	}
-	if err := c.tables(o); err != nil {
+	if err := c.format(); err != nil {
 		return err
 	}
 	last, err := lastPosition(c.db)
@@ -153,7 +180,7 @@ func (c *checker) all(o *pebble.Options) error {
 		return err
 	}
 	for _, pass := range []func() error{c.keys, c.records, c.streams, c.names} {
-		if err := pass(); errors.Is(err, ErrCorrupt) {
+		if err := surviving(pass); errors.Is(err, ErrCorrupt) {
 			c.report.fault("%v", err)
 		} else if err != nil {
 			return err
@@ -181,29 +208,31 @@ func (c *checker) format() error {
 	return err
 }
 
-// tables verifies the tables block by block, those too that no entry leads to.
-func (c *checker) tables(o *pebble.Options) error {
+// tables verifies the tables block by block. trips says that one of them makes no sense
+// at all.
+func (c *checker) tables(o *pebble.Options) (trips bool, err error) {
 	levels, err := c.db.SSTables()
 	if err != nil {
-		return unreadable(err)
+		return false, unreadable(err)
 	}
 	for _, level := range levels {
 		for _, t := range level {
 			if err := c.ctx.Err(); err != nil {
-				return err
+				return trips, err
 			}
 			name := fmt.Sprintf("%s.sst", t.BackingSSTNum)
-			if err := c.table(name, o); err != nil {
+			if err := surviving(func() error { return c.table(name, o) }); err != nil {
 				c.report.fault("table %s: %v", name, err)
+				trips = trips || errors.Is(err, errTripped)
 			}
 			c.report.Tables++
 			c.report.TableBytes += t.Size
 		}
 	}
-	return nil
+	return trips, nil
 }
 
-func (c *checker) table(name string, o *pebble.Options) error {
+func (c *checker) table(name string, o *pebble.Options) (err error) {
 	f, err := c.files.Open(c.files.PathJoin(c.dir, name))
 	if err != nil {
 		return err
@@ -216,7 +245,8 @@ func (c *checker) table(name string, o *pebble.Options) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(r.ValidateBlockChecksums(), r.Close())
+	defer func() { err = errors.Join(err, r.Close()) }()
+	return r.ValidateBlockChecksums()
 }
 
 // lastPosition returns the highest position that has an entry, whatever the entry says.

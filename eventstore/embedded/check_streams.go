@@ -158,15 +158,15 @@ func (c *checker) stream(at *course) error {
 	if st.tombstone != eventstore.Start {
 		c.report.Tombstones++
 	}
-	metadata, limits, err := metadataAt(c.db, r.Stream, eventstore.End)
+	metadata, says, err := metadataAt(c.db, r.Stream, eventstore.End)
 	if err != nil {
 		return c.doubt(err, "stream %q: its metadata cannot be read", r.Stream)
 	}
 	if _, is := original(r.Stream); is {
-		limits = st.limits // of no effect
+		says = limits{} // of no effect
 	}
-	if st.metadata != metadata || st.limits != limits {
-		c.report.fault("stream %q has metadata %+v at position %d, its name says %+v at %d", r.Stream, limits, metadata, st.limits, st.metadata)
+	if st.metadata != metadata || st.limits != says {
+		c.report.fault("stream %q has metadata %+v at position %d, its name says %+v at %d", r.Stream, says, metadata, st.limits, st.metadata)
 	}
 	if metadata != eventstore.Start {
 		c.report.Limited++
