@@ -99,7 +99,7 @@ func anyStep(t *rapid.T, w *world, now domain.Instant) domain.Instant {
 // Whatever is asked, in whatever order, of processes whose clocks differ, the rules hold.
 func TestRulesHold(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(anyPlan(t), Decider())
+		w := newWorld(anyRules(t), Decider())
 		skews := []domain.Instant{0, domain.Instant(rapid.IntRange(-120_000, 0).Draw(t, "slow")), domain.Instant(rapid.IntRange(0, 120_000).Draw(t, "fast"))}
 		real := evening - rapid.SampledFrom([]domain.Instant{3 * hour, 24 * hour, 48*hour + minute, hour}).Draw(t, "begin")
 		for range rapid.SampledFrom([]int{60, 30, 90}).Draw(t, "commands") {

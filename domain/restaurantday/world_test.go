@@ -23,6 +23,7 @@ type world struct {
 // entry is a reservation as the log tells it.
 type entry struct {
 	held    Held
+	tables  []domain.TableID // that it has now
 	status  Status
 	expires domain.Instant
 }
@@ -109,16 +110,25 @@ func (w *world) append(e Event) error {
 		if int(e.Number) != len(w.entries)+1 {
 			return fmt.Errorf("number %d follows %d entries", e.Number, len(w.entries))
 		}
-		if table := w.table(e.Tables[0]); e.Party < table.Min || e.Party > table.Max {
-			return fmt.Errorf("a party of %d sits at %+v", e.Party, table)
+		if !w.seats(e.Tables, e.Party, e.Occupied) {
+			return fmt.Errorf("a party of %d sits at %v from %s", e.Party, e.Tables, e.Occupied.From)
 		}
 		if occupied := w.occupied(e.Slot, e.Party); e.Occupied != occupied {
 			return fmt.Errorf("occupied %v, want %v", e.Occupied, occupied)
 		}
-		if covers := w.covers(e.Slot, t) + int(e.Party); w.plan.Policy.PacingCovers != 0 && covers > w.plan.Policy.PacingCovers {
+		if covers, limit := w.covers(e.Slot, t)+int(e.Party), w.pacing(e.Slot); limit != 0 && covers > limit {
 			return fmt.Errorf("%d covers begin in one slot", covers)
 		}
-		w.entries = append(w.entries, entry{e, StatusPending, e.ExpiresAt})
+		w.entries = append(w.entries, entry{e, e.Tables, StatusPending, e.ExpiresAt})
+	case Reassigned:
+		r := &w.entries[e.Number-1]
+		switch {
+		case w.plan.Policy.Assignment != LateBinding || !r.binds(t) || r.held.Occupied.From <= t || int(e.For) != len(w.entries)+1:
+			return fmt.Errorf("entry %+v was moved by %+v", r, e)
+		case !w.seats(e.Tables, r.held.Party, r.held.Occupied):
+			return fmt.Errorf("entry %+v was moved to %v", r, e.Tables)
+		}
+		r.tables = e.Tables
 	case Confirmed:
 		r := &w.entries[e.Number-1]
 		if r.status != StatusPending || r.expires <= t {
@@ -143,7 +153,13 @@ func (w *world) append(e Event) error {
 
 // occupied is how long party, seated in slot, keeps others from its table.
 func (w *world) occupied(slot Slot, party domain.PartySize) domain.Interval {
-	for _, turn := range w.plan.Policy.Turns {
+	turns := w.plan.Policy.Turns
+	for _, shift := range w.plan.Shifts {
+		if shift.Name == slot.Shift && shift.Turns != nil {
+			turns = shift.Turns
+		}
+	}
+	for _, turn := range turns {
 		if party <= turn.UpToParty {
 			end := min(slot.StartsAt+domain.Instant(turn.Minutes)*minute, slot.Closes)
 			return domain.Interval{From: slot.StartsAt, To: end + domain.Instant(w.plan.Policy.BufferMinutes)*minute}
@@ -162,8 +178,20 @@ func (w *world) covers(slot Slot, t domain.Instant) (n int) {
 	return n
 }
 
-func (w *world) table(id domain.TableID) Table {
-	return w.plan.Tables[slices.IndexFunc(w.plan.Tables, func(t Table) bool { return t.ID == id })]
+// pacing is how many covers may begin in slot.
+func (w *world) pacing(slot Slot) int {
+	for _, shift := range w.plan.Shifts {
+		if shift.Name == slot.Shift && shift.PacingCovers > 0 {
+			return shift.PacingCovers
+		}
+	}
+	return w.plan.Policy.PacingCovers
+}
+
+// seats reports whether tables together are one that seats party, or a combination that
+// does, and nothing keeps them free.
+func (w *world) seats(tables []domain.TableID, party domain.PartySize, during domain.Interval) bool {
+	return model{plan: w.plan}.among(guest{during: during, party: party}, w.plan.tableIndexes(tables))
 }
 
 // oversold finds two parties on one table. A hold counts until it lapses by the latest
@@ -171,7 +199,8 @@ func (w *world) table(id domain.TableID) Table {
 func (w *world) oversold() error {
 	for i, a := range w.entries {
 		for _, b := range w.entries[:i] {
-			if a.binds(w.relied) && b.binds(w.relied) && a.held.Tables[0] == b.held.Tables[0] && a.held.Occupied.Overlaps(b.held.Occupied) {
+			shared := slices.ContainsFunc(a.tables, func(id domain.TableID) bool { return slices.Contains(b.tables, id) })
+			if shared && a.binds(w.relied) && b.binds(w.relied) && a.held.Occupied.Overlaps(b.held.Occupied) {
 				return fmt.Errorf("two parties on one table by %s:\n%+v\n%+v", w.relied, a, b)
 			}
 		}
@@ -179,18 +208,38 @@ func (w *world) oversold() error {
 	return nil
 }
 
-// free counts by the log the tables that seat party in slot at t.
+// free counts by the log the tables that seat party, which books online, in slot at t.
 func (w *world) free(slot Slot, party domain.PartySize, t domain.Instant) (n int) {
 	want := w.occupied(slot, party)
-	for _, table := range w.plan.Tables {
+	for _, set := range (model{plan: w.plan}).places(guest{during: want, party: party, online: true}) {
 		taken := slices.ContainsFunc(w.entries, func(e entry) bool {
-			return e.held.Tables[0] == table.ID && e.binds(t) && e.held.Occupied.Overlaps(want)
+			return slices.Contains(e.tables, set[0]) && e.binds(t) && e.held.Occupied.Overlaps(want)
 		})
-		if party >= table.Min && party <= table.Max && !taken {
+		if len(set) == 1 && !taken {
 			n++
 		}
 	}
 	return n
+}
+
+// fits tries by the log whether party, which books online, can be seated in slot at t, where
+// those are few who would have to be tried.
+func (w *world) fits(slot Slot, party domain.PartySize, t domain.Instant) (fits, small bool) {
+	guests := []guest{{during: w.occupied(slot, party), party: party, online: true}}
+	for _, e := range w.entries {
+		if e.binds(t) {
+			g := guest{during: e.held.Occupied, party: e.held.Party}
+			if w.plan.Policy.Assignment == FirstFit || e.held.Occupied.From <= t {
+				g.fixed = e.tables
+			}
+			guests = append(guests, g)
+		}
+	}
+	if len(guests) > 9 {
+		return false, false
+	}
+	slices.Reverse(guests) // who asks comes last: the others are known to fit
+	return model{plan: w.plan}.fits(guests), true
 }
 
 // viewAgrees checks that what is shown at now is what would be decided, and is true.
@@ -204,7 +253,7 @@ func (w *world) viewAgrees(party domain.PartySize, now domain.Instant) error {
 		return fmt.Errorf("rebuilt from its bookings the day shows\n%+v\nnot\n%+v", again, shown)
 	}
 	for _, slot := range shown {
-		_, err := w.decider.Decide(w.s, Hold{Now: now, Actor: domain.System(), Party: party, StartsAt: slot.StartsAt})
+		_, err := w.decider.Decide(w.s, Hold{Now: now, Actor: domain.Diner("usr_1"), Diner: "usr_1", Party: party, StartsAt: slot.StartsAt})
 		var code domain.Code
 		if no, ok := domain.Rejected(err); ok {
 			code = no.Code
@@ -212,12 +261,19 @@ func (w *world) viewAgrees(party domain.PartySize, now domain.Instant) error {
 		if code != slot.Refusal || (slot.TablesLeft > 0) != (err == nil) {
 			return fmt.Errorf("for %d at %s, shown at %s: %d tables, %q; decided: %v", party, slot.Time, t, slot.TablesLeft, slot.Refusal, err)
 		}
-		limit := w.plan.Policy.PacingCovers
+		limit := w.pacing(slot.Slot)
 		full := limit > 0 && w.covers(slot.Slot, t)+int(party) > limit
 		if (code == "" && full) || (code == domain.CodePacingFull && !full) {
 			return fmt.Errorf("for %d at %s, shown at %s: %q with %d covers of %d", party, slot.Time, t, code, w.covers(slot.Slot, t), limit)
 		}
-		if n := w.free(slot.Slot, party, t); (code == "" || code == domain.CodeNoTable) && n != slot.TablesLeft {
+		if fits, small := w.fits(slot.Slot, party, t); small && (code == "" || code == domain.CodeNoTable) && fits != (code == "") {
+			return fmt.Errorf("for %d at %s, shown at %s: %q; by trying everything it fits: %v", party, slot.Time, t, code, fits)
+		}
+		n := w.free(slot.Slot, party, t)
+		if code == "" && n == 0 && (w.plan.Policy.Assignment == LateBinding || w.plan.Combinations != nil) {
+			n = 1
+		}
+		if (code == "" || code == domain.CodeNoTable) && n != slot.TablesLeft {
 			return fmt.Errorf("for %d at %s, shown at %s: %d tables, by the log %d", party, slot.Time, t, slot.TablesLeft, n)
 		}
 	}
