@@ -71,10 +71,12 @@ func (c *Consumer) take() (Delivery, bool, error) {
 	if c.err != nil {
 		return Delivery{}, false, c.err
 	}
-	msg, ok := c.holder.take()
+	now := g.owner.now()
+	msg, ok := g.m.take(c.holder, now)
 	if !ok {
 		return Delivery{}, false, nil
 	}
+	g.wake(now)
 	return Delivery{
 		Record:   msg.record,
 		Resolved: msg.target,

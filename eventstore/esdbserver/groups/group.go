@@ -187,6 +187,12 @@ func (g *group) settle(now time.Time) {
 	if (g.behind.Load() || g.m.replaySeen < g.m.replayUntil) && g.room() {
 		ring(g.readable)
 	}
+	g.wake(now)
+}
+
+// wake rings for the writing goroutine if there is something for it, now or sooner than it
+// expects. The caller holds mu.
+func (g *group) wake(now time.Time) {
 	next, timed := g.m.next()
 	_, checkpoint := g.m.checkpoint(now, false)
 	if len(g.m.parkers) > 0 || checkpoint || timed && (g.armed.IsZero() || next.Before(g.armed)) {

@@ -338,22 +338,26 @@ func (gs *Groups) Restart(ctx context.Context) error {
 		return err
 	}
 	stopped := stopAll(ctx, groups, ErrDropped)
-	// Also if a last checkpoint failed: a group that stopped can only be replaced.
+	// Also if a last checkpoint failed: a group that stopped can only be replaced. Where that
+	// fails as well, whoever asks next tries again.
+	gs.mu.Lock()
+	gs.loaded = false
+	gs.mu.Unlock()
 	return errors.Join(stopped, gs.load(ctx))
 }
 
 // Close ends all consumers and writes last checkpoints, for which it has until ctx ends.
 func (gs *Groups) Close(ctx context.Context) error {
+	// Not changing: whoever holds it may wait for the ledger longer than ctx allows, and what
+	// it adds can no longer start.
 	gs.mu.Lock()
-	closed := gs.closed
+	closed, groups := gs.closed, gs.groups
 	gs.closed = true
 	gs.mu.Unlock()
 	if closed {
 		return nil
 	}
-	gs.changing.Lock()
-	defer gs.changing.Unlock()
-	return stopAll(ctx, gs.groups, ErrClosed)
+	return stopAll(ctx, groups, ErrClosed)
 }
 
 func stopAll(ctx context.Context, groups map[string]*group, reason error) error {

@@ -25,18 +25,6 @@ type holder struct {
 	latencies *latencies
 }
 
-// take returns the next message for the consumer.
-func (h *holder) take() (*message, bool) {
-	if len(h.unsent) == 0 {
-		return nil, false
-	}
-	msg := h.unsent[0]
-	h.unsent[0] = nil
-	h.unsent = h.unsent[1:]
-	msg.taken = true
-	return msg, true
-}
-
 func (h *holder) measure(d time.Duration) {
 	if h.latencies != nil {
 		h.latencies.add(d)
@@ -73,7 +61,7 @@ func (m *machine) send(queue []*message, now time.Time) []*message {
 }
 
 func (m *machine) hand(h *holder, msg *message, now time.Time) {
-	msg.state, msg.holder, msg.taken, msg.sentAt = sent, h, false, now
+	msg.state, msg.holder, msg.taken, msg.since = sent, h, false, now
 	h.held[msg.record.ID] = append(h.held[msg.record.ID], msg)
 	h.unsent = append(h.unsent, msg)
 	h.count++
@@ -81,7 +69,7 @@ func (m *machine) hand(h *holder, msg *message, now time.Time) {
 	m.total++
 	m.free--
 	if m.settings.MessageTimeout > 0 {
-		msg.deadline = m.due.PushBack(msg)
+		msg.deadline = m.untaken.PushBack(msg)
 	}
 	if p := m.pins[msg.bucket]; p != nil && m.pinned() {
 		p.sent++

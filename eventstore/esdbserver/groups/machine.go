@@ -36,13 +36,13 @@ type message struct {
 	size          int
 
 	state    state
-	holder   *holder // while sent
-	taken    bool    // the holder's consumer has it, while sent
-	sentAt   time.Time
-	bucket   uint64 // what pins it
-	reason   string // why it is parked
+	holder   *holder   // while sent
+	taken    bool      // the holder's consumer has it, while sent
+	since    time.Time // when it was sent, or taken
+	bucket   uint64    // what pins it
+	reason   string    // why it is parked
 	order    *list.Element
-	deadline *list.Element // in due, while sent
+	deadline *list.Element // in untaken or due, while sent
 }
 
 // overhead is about what a message costs beside its bytes.
@@ -73,8 +73,10 @@ type machine struct {
 
 	again   []*message // waiting, not for the first time, in order; served first
 	fresh   []*message // waiting for the first time, in order
-	due     *list.List // sent messages, the first to time out in front
 	parkers []*message // to be parked, in order
+	// untaken and due are the sent messages that can time out, the first to do so in front:
+	// those that their consumer has not taken, and those that it has.
+	untaken, due *list.List
 
 	holders []*holder // in the order they came
 	turn    int       // of holders, for RoundRobin
@@ -98,7 +100,7 @@ func newMachine(settings Settings, done, parked cursor, now time.Time) *machine 
 		settings: settings,
 		seen:     done, written: done, writtenAt: now,
 		replaySeen: parked, replayUntil: parked, trimmed: parked, trimmedAt: now,
-		order: list.New(), replays: list.New(), due: list.New(),
+		order: list.New(), replays: list.New(), untaken: list.New(), due: list.New(),
 		pins: map[uint64]*pin{},
 	}
 }
@@ -229,7 +231,7 @@ func (m *machine) answered(h *holder, id eventstore.EventID, now time.Time) (*me
 		return nil, false
 	}
 	msg := same[0]
-	h.measure(now.Sub(msg.sentAt))
+	h.measure(now.Sub(msg.since))
 	m.release(msg)
 	return msg, true
 }
@@ -250,10 +252,7 @@ func (m *machine) release(msg *message) {
 	}
 	h.count--
 	m.free++
-	if msg.deadline != nil {
-		m.due.Remove(msg.deadline)
-		msg.deadline = nil
-	}
+	m.forgetDeadline(msg)
 	m.unpin(msg)
 	msg.holder, msg.taken = nil, false
 }
@@ -309,79 +308,56 @@ func (m *machine) finish(msg *message) {
 	m.since++
 }
 
-// expire takes back what has not been answered in time.
+// take returns the next message for a holder's consumer, whose time begins then.
+func (m *machine) take(h *holder, now time.Time) (*message, bool) {
+	if len(h.unsent) == 0 {
+		return nil, false
+	}
+	msg := h.unsent[0]
+	h.unsent[0] = nil
+	h.unsent = h.unsent[1:]
+	m.forgetDeadline(msg)
+	msg.taken, msg.since = true, now
+	if m.settings.MessageTimeout > 0 {
+		msg.deadline = m.due.PushBack(msg)
+	}
+	return msg, true
+}
+
+// forgetDeadline keeps msg from timing out. It comes before any change of taken.
+func (m *machine) forgetDeadline(msg *message) {
+	switch {
+	case msg.deadline == nil:
+	case msg.taken:
+		m.due.Remove(msg.deadline)
+	default:
+		m.untaken.Remove(msg.deadline)
+	}
+	msg.deadline = nil
+}
+
+// shortestUntaken is how long a message waits at least for its consumer to take it. With a
+// shorter time, messages would go round and round between consumers that take none.
+const shortestUntaken = time.Second
+
+func (m *machine) expiry(e *list.Element) time.Time {
+	msg := e.Value.(*message)
+	if msg.taken {
+		return msg.since.Add(m.settings.MessageTimeout)
+	}
+	return msg.since.Add(max(m.settings.MessageTimeout, shortestUntaken))
+}
+
+// expire takes back what has not been answered, or not even taken, in time.
 func (m *machine) expire(now time.Time) {
-	for e := m.due.Front(); e != nil; e = m.due.Front() {
+	for e := m.due.Front(); e != nil && !m.expiry(e).After(now); e = m.due.Front() {
 		msg := e.Value.(*message)
-		if msg.sentAt.Add(m.settings.MessageTimeout).After(now) {
-			return
-		}
-		taken := msg.taken
 		m.release(msg)
-		if taken {
-			m.retry(msg, "no consumer answered in time")
-		} else {
-			m.enqueue(msg) // it never reached its consumer
-		}
+		m.retry(msg, "no consumer answered in time")
 	}
-}
-
-// done is how far the source is finished.
-func (m *machine) done() cursor {
-	if e := m.order.Front(); e != nil {
-		return e.Value.(*message).before
+	for e := m.untaken.Front(); e != nil && !m.expiry(e).After(now); e = m.untaken.Front() {
+		msg := e.Value.(*message)
+		m.release(msg)
+		m.enqueue(msg) // it never reached its consumer, so this was no try
 	}
-	return m.seen
-}
-
-// checkpoint returns what to write, and whether to. final asks for it whatever the settings
-// say about its time.
-func (m *machine) checkpoint(now time.Time, final bool) (cursor, bool) {
-	done := m.done()
-	if done <= m.written || m.since == 0 {
-		return 0, false
-	}
-	timely := m.since >= max(1, m.settings.MinCheckpointCount) && !now.Before(m.writtenAt.Add(m.settings.CheckpointAfter))
-	return done, final || timely || m.since >= max(1, m.settings.MaxCheckpointCount)
-}
-
-// checkpointed says that a checkpoint was written. covered is how many messages had been
-// finished when it was decided on.
-func (m *machine) checkpointed(at cursor, covered int, now time.Time) {
-	m.written, m.writtenAt = at, now
-	m.since -= covered
-}
-
-// trim returns before which revision the parked stream can be hidden, and whether to.
-func (m *machine) trim(now time.Time, final bool) (cursor, bool) {
-	to := m.replaySeen
-	if e := m.replays.Front(); e != nil {
-		to = e.Value.(*message).before
-	}
-	if to <= m.trimmed {
-		return 0, false
-	}
-	over := m.replays.Len() == 0 && m.replaySeen >= m.replayUntil
-	return to, final || over || !now.Before(m.trimmedAt.Add(m.settings.CheckpointAfter))
-}
-
-func (m *machine) trimmedTo(to cursor, now time.Time) { m.trimmed, m.trimmedAt = to, now }
-
-// next is when time alone brings something to do; ok is false if nothing does.
-func (m *machine) next() (at time.Time, ok bool) {
-	earliest := func(t time.Time) {
-		if !ok || t.Before(at) {
-			at, ok = t, true
-		}
-	}
-	if e := m.due.Front(); e != nil {
-		earliest(e.Value.(*message).sentAt.Add(m.settings.MessageTimeout))
-	}
-	if m.since >= max(1, m.settings.MinCheckpointCount) && m.done() > m.written {
-		earliest(m.writtenAt.Add(m.settings.CheckpointAfter))
-	}
-	if _, due := m.trim(m.trimmedAt, true); due {
-		earliest(m.trimmedAt.Add(m.settings.CheckpointAfter))
-	}
-	return at, ok
 }

@@ -114,7 +114,7 @@ func (w *model) leave(*rapid.T) {
 // take checks what a consumer is given.
 func (w *model) take(*rapid.T) {
 	h := w.pick("who takes")
-	msg, ok := h.take()
+	msg, ok := w.m.take(h.holder, w.now)
 	if !ok {
 		w.t.Skip("nothing there")
 	}
@@ -356,7 +356,7 @@ func TestMachineKeepsItsPromises(t *testing.T) {
 			}
 			before := w.finishedOf(w.m)
 			for _, h := range w.holders {
-				for msg, ok := h.take(); ok; msg, ok = h.take() {
+				for msg, ok := w.m.take(h.holder, w.now); ok; msg, ok = w.m.take(h.holder, w.now) {
 					w.m.ack(h.holder, msg.record.ID, w.now)
 				}
 				for id := range h.held {
