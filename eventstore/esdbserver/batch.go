@@ -132,7 +132,7 @@ func (b *batcher) take(ctx context.Context, m *streams.BatchAppendReq) error {
 	id, err := eventID(m.GetCorrelationId())
 	if err != nil {
 		b.answer(&batch{correlation: m.GetCorrelationId(), options: m.GetOptions()}, badRequest("a batch without a correlation id"))
-		return nil
+		return nil //nolint:nilerr // the batch is answered with what is wrong; the call goes on
 	}
 	p := b.pending[id]
 	if p == nil {
@@ -152,7 +152,7 @@ func (b *batcher) take(ctx context.Context, m *streams.BatchAppendReq) error {
 	case p.err != nil:
 		b.drop(id, p)
 		b.answer(p, refusal(p.err))
-		return nil
+		return nil //nolint:nilerr // as above
 	case b.held > maxPendingSize && !m.GetIsFinal():
 		b.drop(id, p)
 		b.answer(p, badRequest("too many batches begun and not complete"))

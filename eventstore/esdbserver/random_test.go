@@ -218,7 +218,7 @@ func (c chance) call(ctx context.Context, conn *grpc.ClientConn) (what string, e
 // over a real connection. Each is answered, none with INTERNAL; the server stays, and
 // does not grow.
 func TestRandomCalls(t *testing.T) {
-	count, allowed := 4000, int64(128<<20)
+	count, allowed := 1500, int64(128<<20)
 	if os.Getenv("DAYBOOK_SOAK") == "1" {
 		count = 200_000
 	}
