@@ -53,21 +53,38 @@ func (v *View) Rebuild(ctx context.Context) (projections.Rebuilding, error) {
 }
 
 // swap puts the copy's tables in the place of the live ones. It never takes a reader back:
-// where the live view went on meanwhile, the copy follows it first.
+// where the live view went on meanwhile, the copy follows it first. Only a live view that
+// is ahead of the ledger itself, because that was restored to an earlier state, is
+// replaced as it is.
 func (v *View) swap(ctx context.Context, fresh *View) error {
+	estranged := false
 	for range swapAttempts {
-		err := v.db.engine.exclusive(ctx, func(t tx) error { return trySwap(ctx, t, fresh) })
+		err := v.db.engine.exclusive(ctx, func(t tx) error { return trySwap(ctx, t, fresh, estranged) })
 		if !errors.Is(err, errLiveAhead) {
 			return err
 		}
 		if err := fresh.follow(ctx); err != nil {
 			return err
 		}
+		// In this order: the ledger may have grown since the checkpoint, never shrunk.
+		live, err := v.Checkpoint(ctx)
+		if err != nil {
+			return err
+		}
+		head := eventstore.Start
+		for r, err := range v.store.ReadAllBackwards(ctx, eventstore.End, eventstore.Everything()) {
+			if err != nil {
+				return err
+			}
+			head = r.Position
+			break
+		}
+		estranged = live > head
 	}
 	return errLiveAhead
 }
 
-func trySwap(ctx context.Context, t tx, fresh *View) error {
+func trySwap(ctx context.Context, t tx, fresh *View, estranged bool) error {
 	if err := fresh.advance(ctx, t, fresh.at); err != nil {
 		return err // another rebuild took the copy's name
 	}
@@ -75,7 +92,7 @@ func trySwap(ctx context.Context, t tx, fresh *View) error {
 	// here on none is at work.
 	taken, err := t.exec(ctx, `INSERT INTO checkpoints (name, position, updated_at) VALUES ($1, $2, $3)
 		ON CONFLICT (name) DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at
-		WHERE checkpoints.position <= excluded.position`, viewName, int64(fresh.at), now())
+		WHERE checkpoints.position <= excluded.position OR $4`, viewName, int64(fresh.at), now(), estranged)
 	if err != nil {
 		return err
 	}
