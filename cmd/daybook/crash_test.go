@@ -1,10 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,15 +14,40 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 )
 
 // TestMain lets the test binary be daybook itself, so that a test can kill it.
 func TestMain(m *testing.M) {
 	if os.Getenv("DAYBOOK_TEST_RUN") != "" {
+		if broken := os.Getenv(brokenDiskEnv); broken != "" {
+			ledgerFiles = brokenDisk(broken)
+		}
 		main()
 		return
 	}
 	os.Exit(m.Run())
+}
+
+// brokenDiskEnv names a file: once it is there, the ledger's log is synced no more.
+const brokenDiskEnv = "DAYBOOK_TEST_BROKEN_DISK"
+
+func brokenDisk(sign string) vfs.FS {
+	return errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if !strings.HasSuffix(op.Path, ".log") {
+			return nil
+		}
+		switch op.Kind {
+		case errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo:
+			if _, err := os.Stat(sign); err == nil {
+				return syscall.EIO
+			}
+		default:
+		}
+		return nil
+	}))
 }
 
 // daybook is the command line's program as a process of its own.
@@ -36,40 +61,64 @@ func daybook(ctx context.Context, args ...string) *exec.Cmd {
 type served struct {
 	cmd    *exec.Cmd
 	client client
-	said   string // until it listened
+	words  *words
+	silent chan struct{} // closed when it has said its last
+}
+
+// words is what a process says, safe to be read while it speaks.
+type words struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (w *words) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(b)
+}
+
+func (w *words) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
 }
 
 // serve starts a process on a data folder and waits until it listens.
 func serve(t *testing.T, data string, flags ...string) *served {
 	t.Helper()
-	s := &served{cmd: daybook(t.Context(), append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--log-format", "json"}, flags...)...)}
-	pipe, err := s.cmd.StderrPipe()
+	c := daybook(t.Context(), append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--log-format", "json"}, flags...)...)
+	s := &served{cmd: c, words: &words{}, silent: make(chan struct{})}
+	pipe, err := c.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.cmd.Start(); err != nil {
+	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = s.cmd.Process.Kill()
-		_ = s.cmd.Wait()
+		_ = c.Process.Kill()
+		_ = c.Wait()
 	})
-	var said strings.Builder
-	lines := bufio.NewScanner(pipe)
-	for lines.Scan() {
-		said.WriteString(lines.Text() + "\n")
-		var line struct{ Msg, Addr string }
-		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
-			go func() {
-				for lines.Scan() { // keeps the pipe from filling up
-				}
-			}()
-			s.client, s.said = client{t: t, base: "http://" + line.Addr}, said.String()
-			return s
+	go func() {
+		defer close(s.silent)
+		_, _ = io.Copy(s.words, pipe)
+	}()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		for _, text := range strings.Split(s.words.String(), "\n") {
+			var line struct{ Msg, Addr string }
+			if json.Unmarshal([]byte(text), &line) == nil && line.Msg == "listening" {
+				s.client = client{t: t, base: "http://" + line.Addr}
+				return s
+			}
+		}
+		select {
+		case <-s.silent:
+			t.Fatalf("it never listened:\n%s", s.words)
+		case <-tick.C:
 		}
 	}
-	t.Fatalf("it never listened:\n%s", said.String())
-	return nil
 }
 
 func (s *served) kill(t *testing.T) {

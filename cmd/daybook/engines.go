@@ -100,7 +100,7 @@ func (e *engines) openLedger(ctx context.Context, f engineFlags, clock func() ti
 		}
 		e.watched = observe.New(store, observe.Options{Engine: "esdb", Clock: clock})
 	} else {
-		store, err := embedded.Open(eventsFolder(f.Data), embedded.Options{Clock: clock})
+		store, err := embedded.Open(eventsFolder(f.Data), embedded.Options{Clock: clock, FS: ledgerFiles})
 		if err != nil {
 			return err
 		}
@@ -109,6 +109,9 @@ func (e *engines) openLedger(ctx context.Context, f engineFlags, clock func() ti
 	}
 	e.store = e.watched
 	e.closers = append(e.closers, e.store)
+	if e.embedded != nil {
+		e.closers = append(e.closers, takeOrders(f.Data, e.embedded))
+	}
 	return nil
 }
 

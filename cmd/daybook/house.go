@@ -171,6 +171,9 @@ func (h *house) start(ctx context.Context) error {
 	stopViews := h.stop
 	h.stop = func() { stop(); stopViews() }
 	h.running.Go(func() error { return h.runExpiry(run) })
+	if e := h.engines.embedded; e != nil {
+		h.running.Go(func() error { return watchStore(run, e) })
+	}
 
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", h.cfg.Listen)
 	if err != nil {
@@ -199,7 +202,7 @@ func (h *house) serveLedger(ctx context.Context) (err error) {
 	if h.cfg.Ledger == nil {
 		return nil
 	}
-	if h.ledger, err = listenStore(ctx, h.engines.embedded, *h.cfg.Ledger); err != nil {
+	if h.ledger, err = listenStore(ctx, h.engines.embedded, *h.cfg.Ledger, nil); err != nil {
 		return err
 	}
 	h.running.Go(h.ledger.serve)

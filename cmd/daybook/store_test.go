@@ -131,8 +131,17 @@ func startWriters(t *testing.T, url string, n int, acked map[string][]uuid.UUID)
 				if next > 0 {
 					expected = official.Revision(uint64(next - 1))
 				}
-				id := uuid.New()
-				if _, err := c.AppendToStream(ctx, stream, official.AppendToStreamOptions{ExpectedRevision: expected}, proposed(id)); err != nil {
+				id, answered := uuid.New(), make(chan error, 1)
+				go func() { // a client whose server is gone may hang for ever, whatever its context says
+					_, err := c.AppendToStream(ctx, stream, official.AppendToStreamOptions{ExpectedRevision: expected}, proposed(id))
+					answered <- err
+				}()
+				select {
+				case err := <-answered:
+					if err != nil {
+						return
+					}
+				case <-ctx.Done():
 					return
 				}
 				w.mu.Lock()
@@ -332,11 +341,11 @@ func TestServeBesideTheHouse(t *testing.T) {
 		}
 		s := serve(t, t.TempDir(), flags...)
 		s.client.register("owner")
-		_, rest, _ := strings.Cut(s.said, `"url":"`)
+		_, rest, _ := strings.Cut(s.words.String(), `"url":"`)
 		url, _, _ := strings.Cut(rest, `"`)
 		store, err := esdb.Open(t.Context(), url, esdb.Options{})
 		if err != nil {
-			t.Fatalf("%v\n%s", err, s.said)
+			t.Fatalf("%v\n%s", err, s.words)
 		}
 		defer store.Close()
 		var types []string

@@ -117,8 +117,16 @@ func (p storePlace) open(ctx context.Context, read bool) (eventstore.Store, erro
 
 // openExistingStore is openStoreFolder for whoever only reads: it makes nothing.
 func openExistingStore(data string) (*storeFolder, error) {
-	if info, err := os.Stat(eventsFolder(data)); err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("%s is no data folder: it has no folder events", data)
+	if err := isDataFolder(data); err != nil {
+		return nil, err
 	}
 	return openStoreFolder(data)
+}
+
+// isDataFolder refuses a folder without events, so that a mistyped one is not made.
+func isDataFolder(data string) error {
+	if info, err := os.Stat(eventsFolder(data)); err != nil || !info.IsDir() {
+		return fmt.Errorf("%s is no data folder: it has no folder events", data)
+	}
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"daybook/eventstore"
 	"daybook/eventstore/esdbserver"
+	"daybook/eventstore/esdbserver/groups"
 )
 
 const (
@@ -50,9 +51,10 @@ type storeServer struct {
 	url string
 }
 
-// listenStore takes the address; nobody is served before serve.
-func listenStore(ctx context.Context, store eventstore.Engine, a storeAccess) (*storeServer, error) {
-	options := esdbserver.Options{ReadOnly: !a.writable}
+// listenStore takes the address; nobody is served before serve. Listeners of one store
+// share its persistent subscriptions; one that is alone may leave them out.
+func listenStore(ctx context.Context, store eventstore.Engine, a storeAccess, shared *groups.Groups) (*storeServer, error) {
+	options := esdbserver.Options{ReadOnly: !a.writable, Groups: shared}
 	var names *x509.Certificate
 	if a.cert != "" || a.key != "" {
 		if a.cert == "" || a.key == "" {

@@ -10,6 +10,9 @@ import (
 	"runtime/debug"
 
 	"golang.org/x/sync/errgroup"
+
+	"daybook/eventstore/embedded"
+	"daybook/eventstore/esdbserver/groups"
 )
 
 // storeServeCommand serves an event store without the house around it.
@@ -61,9 +64,18 @@ func (c *storeServeCommand) Run(ctx context.Context, out io.Writer) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	orders := takeOrders(c.Data, store.Store)
+	defer func() { err = errors.Join(err, orders.Close()) }()
+	return serveStoreAt(ctx, out, store.Store, accesses)
+}
 
+// serveStoreAt serves a store at all addresses until ctx ends, or something that has to run
+// fails.
+func serveStoreAt(ctx context.Context, out io.Writer, store *embedded.Store, accesses []storeAccess) (err error) {
+	shared := groups.New(store, groups.Options{})
 	var servers []*storeServer
-	running := &errgroup.Group{}
+	watching, stop := context.WithCancel(ctx)
+	running, ended := errgroup.WithContext(ctx)
 	defer func() {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
@@ -72,29 +84,28 @@ func (c *storeServeCommand) Run(ctx context.Context, out io.Writer) (err error) 
 				slog.Warn("calls under way were cut off", "error", cut)
 			}
 		}
+		if unwritten := shared.Close(end); unwritten != nil && store.Failure() == nil {
+			err = errors.Join(err, fmt.Errorf("last checkpoints of persistent subscriptions: %w", unwritten))
+		}
+		stop()
 		err = errors.Join(err, running.Wait())
 	}()
 	for _, a := range accesses {
-		s, err := listenStore(ctx, store, a)
+		s, err := listenStore(ctx, store, a, shared)
 		if err != nil {
 			return err
 		}
 		servers = append(servers, s)
 	}
-	failed := make(chan error, len(servers))
+	running.Go(func() error { return watchStore(watching, store) })
 	for i, s := range servers {
-		running.Go(func() error {
-			if err := s.serve(); err != nil {
-				failed <- err
-			}
-			return nil
-		})
+		running.Go(s.serve)
 		fmt.Fprintf(out, "%s, %s\n", s.url, accesses[i].mode())
 		slog.Info("listening", "addr", s.listener.Addr().String(), "mode", accesses[i].mode(), "version", version)
 	}
-	if err := untilDone(ctx, failed); err != nil {
-		return err
+	<-ended.Done()
+	if ctx.Err() != nil {
+		slog.Info("stopping: calls under way end first")
 	}
-	slog.Info("stopping: calls under way end first")
-	return nil
+	return nil // what failed is told when everything has ended
 }

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"daybook/eventstore"
+	"daybook/eventstore/embedded"
+)
+
+// storeBackupCommand copies the events of a data folder, whether a process has it or not.
+type storeBackupCommand struct {
+	To   string `arg:"" name:"dir" type:"path" help:"Where to: a folder that is new or empty. It becomes a data folder with the events alone."`
+	Data string `default:"data" env:"DAYBOOK_DATA" type:"path" placeholder:"DIR" help:"Data folder whose events are copied."`
+}
+
+// backupDone is what a backup holds.
+type backupDone struct {
+	Position eventstore.Position // all up to here is in it, and maybe more
+	Bytes    uint64
+}
+
+func (c *storeBackupCommand) Run(ctx context.Context, out io.Writer) (err error) {
+	done, err := c.backup(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "every event up to position %d is in %s, %d MiB\n", done.Position, eventsFolder(c.To), done.Bytes>>20)
+	fmt.Fprintf(out, "check it with: daybook store check --data %s\n", c.To)
+	fmt.Fprintln(out, "The keys of personal data are not in it: back them up apart from the events.")
+	return nil
+}
+
+// backup makes the backup here, where no process has the folder, or has the process that
+// does make it.
+func (c *storeBackupCommand) backup(ctx context.Context) (done backupDone, err error) {
+	store, err := openExistingStore(c.Data)
+	if errors.Is(err, errDataInUse) {
+		done, ordered := orderBackup(ctx, c.Data, c.To)
+		if errors.Is(ordered, errNobodyTakesOrders) {
+			return done, fmt.Errorf("%w; it takes no orders for a backup either (%w)", err, ordered)
+		}
+		return done, ordered
+	}
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return backupInto(ctx, store.Store, c.To)
+}
+
+// backupInto copies a store's events into a folder that is new or empty.
+func backupInto(ctx context.Context, store *embedded.Store, to string) (done backupDone, err error) {
+	there, err := os.ReadDir(to)
+	absent := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !absent {
+		return done, err
+	}
+	if len(there) > 0 {
+		return done, fmt.Errorf("the folder %s is not empty: give a backup a folder of its own", to)
+	}
+	if done.Position, err = store.Head(ctx); err != nil {
+		return done, err
+	}
+	events := eventsFolder(to)
+	if err := store.Backup(ctx, events); err != nil {
+		if absent {
+			_ = os.Remove(to) // unless somebody has put something there meanwhile
+		}
+		return done, err
+	}
+	err = filepath.WalkDir(events, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			done.Bytes += uint64(info.Size())
+		}
+		return err
+	})
+	return done, err
+}
