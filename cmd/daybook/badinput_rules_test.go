@@ -80,8 +80,7 @@ func TestRefusedByTheRules(t *testing.T) {
 		{"a special day of a long turn", town.owner, "PUT", at + "/special-days/2026-12-24",
 			`{"shifts":[{"name":"a","opens":"12:00","lastSeating":"13:00","closes":"15:00","turnMinutes":[{"upToParty":4,"minutes":90},{"upToParty":2,"minutes":90}]}]}`,
 			422, "invalid", "body.shifts"},
-		{"a special day with a name of two lines", town.owner, "PUT", at + "/special-days/2026-12-24", `{"name":"a
-b","shifts":[]}`, 422, "invalid", "body.name"},
+		{"a special day with a name of two lines", town.owner, "PUT", at + "/special-days/2026-12-24", `{"name":"a\nb","shifts":[]}`, 422, "invalid", "body.name"},
 		{"a special day twice", town.owner, "PUT", at + "/hours", `{"shifts":[],"specialDays":[{"date":"2026-12-24","shifts":[]},{"date":"2026-12-24","shifts":[]}]}`,
 			422, "invalid", "body.specialDays"},
 		{"a special day of February", town.owner, "PUT", at + "/hours", `{"shifts":[],"specialDays":[{"date":"2027-02-29","shifts":[]}]}`,
