@@ -32,7 +32,8 @@ func parseCreate(o *persistent.CreateReq_Options) (groups.Config, error) {
 	if err != nil {
 		return groups.Config{}, err
 	}
-	settings.Strategy = groups.Strategy(o.GetSettings().GetNamedConsumerStrategy().String())
+	// Newer clients write the strategy's name, the others one of an enumeration.
+	settings.Strategy = groups.Strategy(o.GetSettings().GetNamedConsumerStrategy().String()) //nolint:staticcheck // for older clients
 	if named := o.GetSettings().GetConsumerStrategy(); named != "" {
 		settings.Strategy = groups.Strategy(named)
 	}

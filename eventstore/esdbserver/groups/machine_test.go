@@ -22,7 +22,6 @@ type model struct {
 	holders []*modelHolder
 	last    cursor // the last checkpoint
 	given   map[int]int
-	parking int
 	// replays are numbered from 0 in the parked stream.
 	parkedCount, replayed int
 	replayDone            map[int]bool

@@ -236,7 +236,7 @@ func (g *group) resolve(ctx context.Context, link eventstore.Record) (*eventstor
 	}
 	at, err := strconv.ParseUint(revision, 10, 63)
 	if err != nil || eventstore.CheckStream(eventstore.StreamName(stream)) != nil {
-		return nil, nil //nolint:nilerr // a link that says nothing is a link to nothing
+		return nil, nil // a link that says nothing is a link to nothing
 	}
 	for r, err := range g.owner.engine.ReadStream(ctx, eventstore.StreamName(stream), eventstore.Revision(at)) {
 		if errors.Is(err, eventstore.ErrStreamNotFound) || errors.Is(err, eventstore.ErrStreamDeleted) {

@@ -229,8 +229,8 @@ func TestAnIdleLedgerStaysAsItIs(t *testing.T) {
 
 func TestReadingAheadIsBounded(t *testing.T) {
 	f := newFixture(t)
-	const size = 512 << 10
-	for n := range 60 {
+	const size, events = 512 << 10, 45
+	for n := range events {
 		e := eventstore.Event{ID: eventID(n), Type: "large", Data: make([]byte, size), Binary: true}
 		f.put(day, e)
 	}
@@ -238,7 +238,7 @@ func TestReadingAheadIsBounded(t *testing.T) {
 	g.HistoryBufferSize, g.ReadBatchSize = 1000, 1000
 	f.create(g)
 	c := f.connect(g.Key, 1)
-	for n := range 60 {
+	for n := range events {
 		d := next(t, c)
 		if d.Record.Revision != eventstore.Revision(n) {
 			t.Fatalf("given revision %d, want %d", d.Record.Revision, n)
