@@ -204,12 +204,8 @@ func matcher(e *streams.ReadReq_Options_FilterOptions_Expression) (func(string) 
 // says that it is more.
 func instructions(e *syntax.Regexp) int {
 	n := 1
-	switch e.Op {
-	case syntax.OpLiteral:
+	if e.Op == syntax.OpLiteral {
 		n = len(e.Rune)
-	case syntax.OpCharClass:
-		n = 1 + len(e.Rune)/2
-	default:
 	}
 	for _, sub := range e.Sub {
 		n = min(n+instructions(sub), maxProgram+1)

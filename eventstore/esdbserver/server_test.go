@@ -33,9 +33,12 @@ const patience = 30 * time.Second
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-func openLedger(t testing.TB) eventstore.Engine {
+func openLedger(t testing.TB) eventstore.Engine { return openLedgerAt(t, time.Now) }
+
+// openLedgerAt opens a ledger that reads its time from clock.
+func openLedgerAt(t testing.TB, clock func() time.Time) eventstore.Engine {
 	t.Helper()
-	s, err := embedded.Open("ledger", embedded.Options{FS: vfs.NewMem(), Logger: quiet(), CacheBytes: 8 << 20, MemTableBytes: 4 << 20})
+	s, err := embedded.Open("ledger", embedded.Options{FS: vfs.NewMem(), Clock: clock, Logger: quiet(), CacheBytes: 8 << 20, MemTableBytes: 4 << 20})
 	if err != nil {
 		t.Fatalf("open a ledger: %v", err)
 	}

@@ -3,7 +3,9 @@ package esdbserver_test
 import (
 	"fmt"
 	"reflect"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -191,6 +193,41 @@ func TestWhatIsShown(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(told, want) || m.GetEvent() == nil {
 			t.Errorf("a subscription to %s says %q and then %v, %v, want %q and an event", stream, told, m, err, want)
 		}
+	}
+}
+
+// TestWhatHasExpired is not what was never there.
+func TestWhatHasExpired(t *testing.T) {
+	var now atomic.Int64
+	now.Store(time.Now().Unix())
+	store := openLedgerAt(t, func() time.Time { return time.Unix(now.Load(), 0) })
+	_, conn := start(t, store, esdbserver.Options{})
+	write(t, store, "$$short", "$metadata", `{"$maxAge":60}`)
+	write(t, store, "short", "held", "{}")
+	write(t, store, "short", "held", "{}")
+	for _, step := range []struct {
+		after int64 // seconds
+		want  []string
+	}{
+		{59, []string{"0@short", "1@short", "last 1"}},
+		{2, []string{"first 2", "last 1"}},
+	} {
+		now.Add(step.after)
+		got, err := readAll(t, conn, request(ofStream("short", -1), compatible))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var told []string
+		for _, m := range got {
+			told = append(told, tell(m))
+		}
+		if !reflect.DeepEqual(told, step.want) {
+			t.Errorf("%d s later: %q, want %q", step.after, told, step.want)
+		}
+	}
+	// A client of the older kind is told nothing at all, rather than that there is no stream.
+	if got, err := readAll(t, conn, request(ofStream("short", -1))); err != nil || len(got) != 0 {
+		t.Errorf("read as %v, %v, want nothing", got, err)
 	}
 }
 

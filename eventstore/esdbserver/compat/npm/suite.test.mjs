@@ -10,6 +10,7 @@ import {
   END,
   EventStoreDBClient,
   FORWARDS,
+  MaxAppendSizeExceededError,
   NO_STREAM,
   PersistentSubscriptionDoesNotExistError,
   PersistentSubscriptionExistsError,
@@ -116,6 +117,22 @@ test("a large append comes in several messages", limit, async () => {
   const events = numbers(12).map((n) => jsonEvent({ type: "booked", data: { n, text } }));
   await clear.appendToStream(stream, events, { batchAppendSize: 500_000 });
   assert.deepEqual(ns(await collect(clear.readStream(stream))), numbers(12));
+});
+
+test("what is too large is refused with the limit", limit, async () => {
+  const stream = name("too-large");
+  const event = (size) => jsonEvent({ type: "booked", data: { n: 0, text: "x".repeat(size) } });
+  for (const [events, maxAppendSize] of [
+    [event(1.2 * 1024 * 1024), 1024 * 1024],
+    [numbers(6).map(() => event(900_000)), 4 * 1024 * 1024],
+  ]) {
+    await assert.rejects(clear.appendToStream(stream, events), (error) => {
+      assert.ok(error instanceof MaxAppendSizeExceededError, `${error}`);
+      assert.equal(error.maxAppendSize, maxAppendSize);
+      return true;
+    });
+  }
+  await assert.rejects(collect(clear.readStream(stream)), StreamNotFoundError);
 });
 
 test("binary data and links come back as what they are", limit, async () => {
