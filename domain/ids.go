@@ -24,6 +24,9 @@ type (
 	// ReservationID is "rsv_" and 36 characters: the restaurant, the service date and the
 	// entry's number in that day's book, so that a command finds its stream without a view.
 	ReservationID string
+	// WaitlistID is "wtl_" and 36 characters: like a ReservationID, of the entry's number in
+	// that day's waitlist.
+	WaitlistID string
 )
 
 const (
@@ -108,6 +111,29 @@ func NewReservationID(r RestaurantID, d ServiceDate, number uint32) ReservationI
 	b = appendBase32(b, uint32(d), dateBody)
 	b = appendBase32(b, number, entryBody)
 	return ReservationID(b)
+}
+
+// NewWaitlistID names entry number of the day's waitlist, 1 to 2³⁰−1.
+func NewWaitlistID(r RestaurantID, d ServiceDate, entry uint32) WaitlistID {
+	return WaitlistID("wtl_" + string(NewReservationID(r, d, entry))[len("rsv_"):])
+}
+
+// ParseWaitlistID checks s as ParseReservationID does.
+func ParseWaitlistID(s string) (WaitlistID, error) {
+	id, err := parseID[WaitlistID](s, "wtl_", idBody+dateBody+entryBody)
+	if err != nil {
+		return "", err
+	}
+	if _, date, entry := id.Day(); date < minServiceDate || date > maxServiceDate || entry == 0 {
+		return "", fmt.Errorf("%q is no id: it names no day that can be booked", s)
+	}
+	return id, nil
+}
+
+// Day returns the restaurant-day whose waitlist the entry stands in, and its number there.
+// The id must have passed ParseWaitlistID.
+func (id WaitlistID) Day() (RestaurantID, ServiceDate, uint32) {
+	return ReservationID("rsv_" + id[len("wtl_"):]).Day()
 }
 
 // Day returns the restaurant-day whose book the reservation stands in, and its number

@@ -31,6 +31,20 @@ const (
 	CodeZoneInUse       Code = "zone_in_use"
 	CodeInvalid         Code = "invalid"
 	CodeForbidden       Code = "forbidden"
+	CodeCompleted       Code = "already_completed"
+	CodeNoShow          Code = "marked_no_show"
+	CodeMovedAway       Code = "moved_to_another_day"
+	CodeMoving          Code = "moving"
+	CodeNotConfirmed    Code = "not_confirmed"
+	CodeNotSeated       Code = "not_seated"
+	CodeTooEarly        Code = "too_early"
+	CodeUndoBlocked     Code = "undo_blocked"
+	CodeNothingToUndo   Code = "nothing_to_undo"
+	CodeNotOverridable  Code = "not_overridable"
+	CodeStaffChoice     Code = "staff_choice" // no refusal: why an entry of the waitlist was passed over
+	CodeNotWaiting      Code = "not_waiting"
+	CodeDecisionNeeded  Code = "decision_needed"
+	CodeTableTaken      Code = "table_taken"
 )
 
 // Rejection is a decider's "no": which rule, why in one sentence, what blocks it, and what

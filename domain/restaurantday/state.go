@@ -15,9 +15,16 @@ type State struct {
 	Restaurant domain.RestaurantID
 	Date       domain.ServiceDate
 	Occupancy
-	clock   domain.Instant // the last event's: a day's time never goes back
-	book    book
-	pending []pending // holds that wait for confirmation, by expiry
+	clock    domain.Instant // the last event's: a day's time never goes back
+	book     book
+	pending  []pending // holds that wait for confirmation, by expiry
+	waitlist waitlist
+	seated   []uint32 // entries that sit, by when they were seated
+	turns    turns
+	actions  []Action // staff's last, oldest first
+	acted    uint32   // how many there were in all
+	undoing  uint32   // the entry whose action the next event takes back; 0 for none
+	fence    string   // the change that keeps a part of the day from being booked; empty for none
 }
 
 type pending struct {
@@ -49,9 +56,19 @@ type Status string
 const (
 	StatusPending   Status = "pending"
 	StatusConfirmed Status = "confirmed"
+	StatusSeated    Status = "seated" // the whole party, or a part: see Covers
+	StatusCompleted Status = "completed"
 	StatusCancelled Status = "cancelled"
 	StatusExpired   Status = "expired"
+	StatusNoShow    Status = "no_show"
+	StatusMoved     Status = "moved" // to another day
 )
+
+// Live reports whether a reservation of this status has tables or will: it is neither over
+// nor ended.
+func (s Status) Live() bool {
+	return s == StatusPending || s == StatusConfirmed || s == StatusSeated
+}
 
 // Reservation is one entry of the book as it stands. It is never written to once it can
 // be reached from a State.
@@ -69,6 +86,28 @@ type Reservation struct {
 	Details   Details
 	HeldAt    domain.Instant
 	ChangedAt domain.Instant
+
+	Wish      Wish
+	Bound     bool // pinned, moved by staff or seated: never re-assigned
+	Online    bool
+	Source    Source
+	Entry     uint32 // of the waitlist, which it was offered to; 0 for none
+	Override  Override
+	Covers    domain.PartySize // who sit, or sat
+	SeatedAt  domain.Instant   // the first of them; 0 for not yet
+	FreedAt   domain.Instant   // when the party left; 0 for not yet
+	By        CancelledBy      // who cancelled; empty where nobody did
+	Late      bool             // cancelled after the last free cancellation
+	Moving    Moving           // the move that is under way
+	MovedTo   domain.ReservationID
+	MovedFrom domain.ReservationID
+	Exception bool // kept though the plan would not have it
+}
+
+// Moving is a move to another day that is under way; the zero value is none.
+type Moving struct {
+	To   domain.ServiceDate
+	Move string
 }
 
 // Details is what the party told of itself. All of it is personal data but the occasion.

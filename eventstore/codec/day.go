@@ -117,10 +117,8 @@ func planToV1(p restaurantday.Plan) planV1 {
 			return shiftPlanV1{Name: s.Name, Turns: turnsToV1(s.Turns), PacingCovers: s.PacingCovers}
 		}),
 		Combinations: each(p.Combinations, func(c restaurantday.Combination) combinationV1 { return combinationV1(c) }),
-		Blocks: each(p.Blocks, func(b restaurantday.Block) planBlockV1 {
-			return planBlockV1{ID: b.ID, Tables: b.Tables, During: intervalV1(b.During), Reason: b.Reason}
-		}),
-		Closure: p.Closure,
+		Blocks:       blocksToV1(p.Blocks),
+		Closure:      p.Closure,
 	}
 }
 
@@ -134,11 +132,21 @@ func planFromV1(p planV1) restaurantday.Plan {
 			return restaurantday.ShiftPlan{Name: s.Name, Turns: turnsFromV1(s.Turns), PacingCovers: s.PacingCovers}
 		}),
 		Combinations: each(p.Combinations, func(c combinationV1) restaurantday.Combination { return restaurantday.Combination(c) }),
-		Blocks: each(p.Blocks, func(b planBlockV1) restaurantday.Block {
-			return restaurantday.Block{ID: b.ID, Tables: b.Tables, During: domain.Interval(b.During), Reason: b.Reason}
-		}),
-		Closure: p.Closure,
+		Blocks:       blocksFromV1(p.Blocks),
+		Closure:      p.Closure,
 	}
+}
+
+func blocksToV1(blocks []restaurantday.Block) []planBlockV1 {
+	return each(blocks, func(b restaurantday.Block) planBlockV1 {
+		return planBlockV1{ID: b.ID, Tables: b.Tables, During: intervalV1(b.During), Reason: b.Reason}
+	})
+}
+
+func blocksFromV1(blocks []planBlockV1) []restaurantday.Block {
+	return each(blocks, func(b planBlockV1) restaurantday.Block {
+		return restaurantday.Block{ID: b.ID, Tables: b.Tables, During: domain.Interval(b.During), Reason: b.Reason}
+	})
 }
 
 type dayOpenedV1 struct {
@@ -166,6 +174,14 @@ type heldV1 struct {
 	ExpiresAt domain.Instant   `json:"expiresAt"`
 	Code      string           `json:"code,omitempty"`
 	Occasion  string           `json:"occasion,omitempty"`
+
+	Wish      wishV1               `json:"wish,omitzero"`
+	Bound     bool                 `json:"bound,omitempty"`
+	Online    bool                 `json:"online,omitempty"`
+	Source    restaurantday.Source `json:"source,omitempty"`
+	Entry     uint32               `json:"entry,omitempty"`
+	MovedFrom domain.ReservationID `json:"movedFrom,omitempty"`
+	Override  domain.Code          `json:"override,omitempty"`
 	sealed
 }
 
@@ -176,28 +192,26 @@ type heldPersonal struct {
 	Phone           string `json:"phone,omitempty"`
 	Notes           string `json:"notes,omitempty"`
 	SpecialRequests string `json:"specialRequests,omitempty"`
+	OverrideReason  string `json:"overrideReason,omitempty"`
 }
 
 var reservationHeld = &kind[restaurantday.Held, heldV1, heldPersonal]{
 	name: TypeReservationHeld,
 	to: func(e restaurantday.Held) (heldV1, heldPersonal) {
-		d := e.Details
 		return heldV1{
-				Number: e.Number, Diner: e.Diner, Party: e.Party, Slot: slotV1(e.Slot), Turn: intervalV1(e.Turn),
-				Occupied: intervalV1(e.Occupied), Tables: e.Tables, ExpiresAt: e.ExpiresAt, Code: e.Code, Occasion: d.Occasion,
-			}, heldPersonal{
-				Name: d.Guest.Name, Email: d.Guest.Email, Phone: d.Guest.Phone, Notes: d.Notes, SpecialRequests: d.SpecialRequests,
-			}
+			Number: e.Number, Diner: e.Diner, Party: e.Party, Slot: slotV1(e.Slot), Turn: intervalV1(e.Turn),
+			Occupied: intervalV1(e.Occupied), Tables: e.Tables, ExpiresAt: e.ExpiresAt, Code: e.Code, Occasion: e.Details.Occasion,
+			Wish: wishV1(e.Wish), Bound: e.Bound, Online: e.Online, Source: e.Source, Entry: e.Entry, MovedFrom: e.MovedFrom,
+			Override: e.Override.Rule,
+		}, personalOf(e.Details, e.Override.Reason)
 	},
 	from: func(f heldV1, p heldPersonal, s domain.Stamp) restaurantday.Held {
 		return restaurantday.Held{
 			Stamp: s, Number: f.Number, Diner: f.Diner, Party: f.Party, Slot: restaurantday.Slot(f.Slot),
 			Turn: domain.Interval(f.Turn), Occupied: domain.Interval(f.Occupied), Tables: f.Tables,
-			ExpiresAt: f.ExpiresAt, Code: f.Code,
-			Details: restaurantday.Details{
-				Guest: restaurantday.Guest{Name: p.Name, Email: p.Email, Phone: p.Phone},
-				Notes: p.Notes, SpecialRequests: p.SpecialRequests, Occasion: f.Occasion,
-			},
+			ExpiresAt: f.ExpiresAt, Code: f.Code, Details: p.details(f.Occasion),
+			Wish: restaurantday.Wish(f.Wish), Bound: f.Bound, Online: f.Online, Source: f.Source, Entry: f.Entry, MovedFrom: f.MovedFrom,
+			Override: restaurantday.Override{Rule: f.Override, Reason: p.OverrideReason},
 		}
 	},
 	subject: func(s eventstore.StreamName, e restaurantday.Held) (string, error) {
@@ -224,18 +238,21 @@ var reservationReassigned = open(TypeReservationReassigned,
 
 type confirmedV1 struct {
 	Number uint32 `json:"number"`
+	Staff  bool   `json:"staff,omitempty"`
 }
 
 var reservationConfirmed = open(TypeReservationConfirmed,
-	func(e restaurantday.Confirmed) confirmedV1 { return confirmedV1{Number: e.Number} },
+	func(e restaurantday.Confirmed) confirmedV1 { return confirmedV1{Number: e.Number, Staff: e.Staff} },
 	func(f confirmedV1, s domain.Stamp) restaurantday.Confirmed {
-		return restaurantday.Confirmed{Stamp: s, Number: f.Number}
+		return restaurantday.Confirmed{Stamp: s, Number: f.Number, Staff: f.Staff}
 	}).fast(writeConfirmed, scanConfirmed)
 
 type cancelledV1 struct {
 	Number uint32                    `json:"number"`
 	Diner  domain.UserID             `json:"diner,omitempty"`
 	By     restaurantday.CancelledBy `json:"by"`
+	Late   bool                      `json:"late,omitempty"`
+	Change string                    `json:"change,omitempty"`
 	sealed
 }
 
@@ -246,10 +263,12 @@ type cancelledPersonal struct {
 var reservationCancelled = &kind[restaurantday.Cancelled, cancelledV1, cancelledPersonal]{
 	name: TypeReservationCancelled,
 	to: func(e restaurantday.Cancelled) (cancelledV1, cancelledPersonal) {
-		return cancelledV1{Number: e.Number, Diner: e.Diner, By: e.By}, cancelledPersonal{Reason: e.Reason}
+		return cancelledV1{Number: e.Number, Diner: e.Diner, By: e.By, Late: e.Late, Change: e.Change}, cancelledPersonal{Reason: e.Reason}
 	},
 	from: func(f cancelledV1, p cancelledPersonal, s domain.Stamp) restaurantday.Cancelled {
-		return restaurantday.Cancelled{Stamp: s, Number: f.Number, Diner: f.Diner, By: f.By, Reason: p.Reason}
+		return restaurantday.Cancelled{
+			Stamp: s, Number: f.Number, Diner: f.Diner, By: f.By, Reason: p.Reason, Late: f.Late, Change: f.Change,
+		}
 	},
 	subject: func(s eventstore.StreamName, e restaurantday.Cancelled) (string, error) {
 		return ReservationSubject(s, e.Diner, e.Number)

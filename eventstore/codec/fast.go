@@ -90,7 +90,30 @@ func writeHeld(b []byte, f *heldV1) []byte {
 	b = appendInstant(append(b, `,"expiresAt":`...), f.ExpiresAt)
 	b = appendOptional(b, `,"code":`, f.Code)
 	b = appendOptional(b, `,"occasion":`, f.Occasion)
+	if f.Wish != (wishV1{}) {
+		b = append(b, `,"wish":{`...)
+		if b = appendOptional(b, `"table":`, string(f.Wish.Table)); f.Wish.Table != "" && f.Wish.Area != "" {
+			b = append(b, ',')
+		}
+		b = append(appendOptional(b, `"area":`, f.Wish.Area), '}')
+	}
+	b = appendTrue(b, `,"bound":true`, f.Bound)
+	b = appendTrue(b, `,"online":true`, f.Online)
+	b = appendOptional(b, `,"source":`, string(f.Source))
+	if f.Entry != 0 {
+		b = strconv.AppendUint(append(b, `,"entry":`...), uint64(f.Entry), 10)
+	}
+	b = appendOptional(b, `,"movedFrom":`, string(f.MovedFrom))
+	b = appendOptional(b, `,"override":`, string(f.Override))
 	return appendSealed(b, &f.sealed)
+}
+
+// appendTrue writes a field that is left out where it is false.
+func appendTrue(b []byte, field string, is bool) []byte {
+	if !is {
+		return b
+	}
+	return append(b, field...)
 }
 
 func scanHeld(data []byte, f *heldV1) bool {
@@ -122,18 +145,38 @@ func scanHeld(data []byte, f *heldV1) bool {
 	f.ExpiresAt = s.instant()
 	f.Code = s.optional(`,"code":`)
 	f.Occasion = s.optional(`,"occasion":`)
+	if s.has(`,"wish":{`) {
+		if f.Wish.Table = domain.TableID(s.optional(`"table":`)); f.Wish.Table == "" {
+			f.Wish.Area = s.optional(`"area":`)
+		} else {
+			f.Wish.Area = s.optional(`,"area":`)
+		}
+		s.check(f.Wish != wishV1{})
+		s.want(`}`)
+	}
+	f.Bound = s.has(`,"bound":true`)
+	f.Online = s.has(`,"online":true`)
+	f.Source = restaurantday.Source(s.optional(`,"source":`))
+	if s.has(`,"entry":`) {
+		f.Entry = uint32(s.number(1 << 32))
+		s.check(f.Entry != 0)
+	}
+	f.MovedFrom = domain.ReservationID(s.optional(`,"movedFrom":`))
+	f.Override = domain.Code(s.optional(`,"override":`))
 	s.sealed(&f.sealed)
 	return s.end()
 }
 
 func writeConfirmed(b []byte, f *confirmedV1) []byte {
-	return append(strconv.AppendUint(append(b, `{"number":`...), uint64(f.Number), 10), '}')
+	b = strconv.AppendUint(append(b, `{"number":`...), uint64(f.Number), 10)
+	return append(appendTrue(b, `,"staff":true`, f.Staff), '}')
 }
 
 func scanConfirmed(data []byte, f *confirmedV1) bool {
 	s := scanner{rest: data}
 	s.want(`{"number":`)
 	f.Number = uint32(s.number(1 << 32))
+	f.Staff = s.has(`,"staff":true`)
 	return s.end()
 }
 
@@ -141,6 +184,8 @@ func writeCancelled(b []byte, f *cancelledV1) []byte {
 	b = strconv.AppendUint(append(b, `{"number":`...), uint64(f.Number), 10)
 	b = appendOptional(b, `,"diner":`, string(f.Diner))
 	b = appendString(append(b, `,"by":`...), string(f.By))
+	b = appendTrue(b, `,"late":true`, f.Late)
+	b = appendOptional(b, `,"change":`, f.Change)
 	return appendSealed(b, &f.sealed)
 }
 
@@ -151,6 +196,8 @@ func scanCancelled(data []byte, f *cancelledV1) bool {
 	f.Diner = domain.UserID(s.optional(`,"diner":`))
 	s.want(`,"by":`)
 	f.By = restaurantday.CancelledBy(s.text())
+	f.Late = s.has(`,"late":true`)
+	f.Change = s.optional(`,"change":`)
 	s.sealed(&f.sealed)
 	return s.end()
 }

@@ -85,10 +85,13 @@ func TestFastForms(t *testing.T) {
 				Slot: slotV1{Time: draw(), StartsAt: instant(), Closes: instant(), Shift: draw()},
 				Turn: interval(), Occupied: interval(), ExpiresAt: instant(), Code: draw(), Occasion: draw(), sealed: box,
 				Tables: each(make([]struct{}, number%4), func(struct{}) domain.TableID { return domain.TableID(draw()) }),
+				Wish:   wishV1{Table: domain.TableID(draw()), Area: draw()},
+				Bound:  number%3 == 0, Online: number%5 == 0, Source: restaurantday.Source(draw()), Entry: number % 7,
+				MovedFrom: domain.ReservationID(draw()), Override: domain.Code(draw()),
 			}, plain)
-			fastConfirmed.check(t, confirmedV1{Number: number}, true)
+			fastConfirmed.check(t, confirmedV1{Number: number, Staff: number%3 == 0}, true)
 			fastCancelled.check(t, cancelledV1{
-				Number: number, Diner: domain.UserID(draw()), By: restaurantday.CancelledBy(draw()), sealed: box,
+				Number: number, Diner: domain.UserID(draw()), By: restaurantday.CancelledBy(draw()), Late: number%3 == 0, Change: draw(), sealed: box,
 			}, plain)
 		})
 	}

@@ -58,6 +58,24 @@ func goldens() []golden {
 	told.Details = restaurantday.Details{Notes: "a quiet corner", SpecialRequests: "one high chair", Occasion: "birthday"}
 	guest.Diner = ""
 	guest.Details = restaurantday.Details{Guest: restaurantday.Guest{Name: "Zoë Quill", Email: "zoe@example.com", Phone: "+15035550101"}}
+	walkIn, amended := told, restaurantday.Amended{
+		Stamp: stamp, Number: 117, Diner: testUser, Party: 3, Slot: slot,
+		Turn: domain.Interval{From: at, To: at.AddMinutes(120)}, Occupied: domain.Interval{From: at, To: at.AddMinutes(135)},
+		Tables: []domain.TableID{table.ID}, Wish: restaurantday.Wish{Area: "terrace"}, Bound: true, Staff: true,
+		Override: restaurantday.Override{Rule: domain.CodePacingFull, Reason: "the kitchen agreed"},
+	}
+	walkIn.Wish, walkIn.Bound, walkIn.Source, walkIn.Entry = restaurantday.Wish{Table: table.ID, Area: "terrace"}, true, restaurantday.SourceWalkIn, 4
+	walkIn.Override, walkIn.Online = restaurantday.Override{Rule: domain.CodeOutsideHours, Reason: "old friends"}, true
+	walkIn.MovedFrom = domain.NewReservationID(testRestaurant, testDate-1, 9)
+	details := amended
+	details.Told, details.Details = true, told.Details
+	joined := restaurantday.WaitlistJoined{
+		Stamp: stamp, Entry: 4, Diner: testUser, Party: 4, From: at, To: at.AddMinutes(120), Wish: restaurantday.Wish{Area: "terrace"},
+		Online: true, Code: "K7WQ2M",
+	}
+	atTheDoor := joined
+	atTheDoor.Diner, atTheDoor.Online, atTheDoor.WalkIn, atTheDoor.Quoted = "", false, true, at.AddMinutes(35)
+	atTheDoor.Details = guest.Details
 	return []golden{
 		{"day.opened.v1", 1, testDay, restaurantday.Opened{Stamp: stamp, Restaurant: testRestaurant, Date: testDate, Plan: restaurantday.Plan{
 			Revision: 5, Zone: "America/Los_Angeles", Slots: []restaurantday.Slot{slot}, Tables: []restaurantday.Table{table},
@@ -89,6 +107,47 @@ func goldens() []golden {
 		{"reservation.cancelled.v1", 1, testDay, restaurantday.Cancelled{Stamp: stamp, Number: 117, Diner: testUser, By: restaurantday.ByDiner}},
 		{"reservation.cancelled.v1.reason", 1, testDay, restaurantday.Cancelled{Stamp: stamp, Number: 117, By: restaurantday.ByRestaurant, Reason: "caught a cold"}},
 		{"reservation.expired.v1", 1, testDay, restaurantday.Expired{Stamp: stamp, Number: 117, LapsedAt: stamp.At - 1000}},
+		{"reservation.held.v1.whole", 1, testDay, walkIn},
+		{"reservation.confirmed.v1.staff", 1, testDay, restaurantday.Confirmed{Stamp: stamp, Number: 117, Staff: true}},
+		{"reservation.cancelled.v1.late", 1, testDay, restaurantday.Cancelled{
+			Stamp: stamp, Number: 117, By: restaurantday.ByRestaurant, Late: true, Change: "new-hours",
+		}},
+		{"reservation.hold_extended.v1", 1, testDay, restaurantday.HoldExtended{Stamp: stamp, Number: 117, ExpiresAt: at}},
+		{"reservation.amended.v1", 1, testDay, amended},
+		{"reservation.amended.v1.personal", 1, testDay, details},
+		{"reservation.tables_moved.v1", 1, testDay, restaurantday.TablesMoved{Stamp: stamp, Number: 117, Tables: []domain.TableID{offline.ID}}},
+		{"reservation.pinned.v1", 1, testDay, restaurantday.Pinned{Stamp: stamp, Number: 117}},
+		{"reservation.unpinned.v1", 1, testDay, restaurantday.Unpinned{Stamp: stamp, Number: 117}},
+		{"reservation.seated.v1", 1, testDay, restaurantday.Seated{
+			Stamp: stamp, Number: 117, Covers: 2, Tables: []domain.TableID{table.ID}, Occupied: held.Occupied,
+		}},
+		{"reservation.completed.v1", 1, testDay, restaurantday.Completed{Stamp: stamp, Number: 117, FreedAt: at.AddMinutes(70)}},
+		{"reservation.no_show.v1", 1, testDay, restaurantday.NoShow{Stamp: stamp, Number: 117}},
+		{"reservation.reinstated.v1", 1, testDay, restaurantday.Reinstated{
+			Stamp: stamp, Number: 117, From: restaurantday.StatusCompleted, To: restaurantday.StatusSeated, Covers: 2,
+			Tables: []domain.TableID{table.ID}, Bound: true, Turn: held.Turn, Occupied: held.Occupied,
+		}},
+		{"reservation.reinstated.v1.pending", 1, testDay, restaurantday.Reinstated{
+			Stamp: stamp, Number: 117, From: restaurantday.StatusConfirmed, To: restaurantday.StatusPending,
+			Tables: []domain.TableID{table.ID}, Turn: held.Turn, Occupied: held.Occupied, ExpiresAt: at,
+		}},
+		{"reservation.move_started.v1", 1, testDay, restaurantday.MoveStarted{Stamp: stamp, Number: 117, To: testDate + 1, Move: "m-1"}},
+		{"reservation.moved.v1", 1, testDay, restaurantday.Moved{Stamp: stamp, Number: 117, To: domain.NewReservationID(testRestaurant, testDate+1, 3)}},
+		{"reservation.move_aborted.v1", 1, testDay, restaurantday.MoveAborted{Stamp: stamp, Number: 117, Move: "m-1", Reason: domain.CodeNoTable}},
+		{"action.undone.v1", 1, testDay, restaurantday.Undone{Stamp: stamp, Number: 117, Action: 12, Kind: restaurantday.ActionSeat}},
+		{"waitlist.joined.v1", 1, testDay, joined},
+		{"waitlist.joined.v1.walk_in", 1, testDay, atTheDoor},
+		{"waitlist.offered.v1", 1, testDay, restaurantday.WaitlistOffered{Stamp: stamp, Entry: 4, Number: 118, ExpiresAt: at}},
+		{"waitlist.passed_over.v1", 1, testDay, restaurantday.WaitlistPassedOver{Stamp: stamp, Entry: 3, For: 4, Code: domain.CodeNoTable}},
+		{"waitlist.left.v1", 1, testDay, restaurantday.WaitlistLeft{Stamp: stamp, Entry: 4, By: restaurantday.ByDiner, Reason: restaurantday.LeftDeclined}},
+		{"day.plan_fenced.v1", 1, testDay, restaurantday.PlanFenced{
+			Stamp: stamp, Change: "new-hours", Slots: []domain.Instant{at},
+			Blocks: []restaurantday.Block{{ID: domain.NewBlockID([16]byte{12}), Tables: []domain.TableID{offline.ID}, During: held.Occupied}},
+		}},
+		{"day.plan_changed.v1", 1, testDay, restaurantday.PlanChanged{Stamp: stamp, Change: "new-hours", Kept: []uint32{117}, Plan: restaurantday.Plan{
+			Revision: 12, Zone: "America/Los_Angeles", Slots: []restaurantday.Slot{slot}, Tables: []restaurantday.Table{table},
+			Policy: policy, BookableFrom: at - 60*86_400_000,
+		}}},
 		{"demand.refused.v1", 1, DemandStream(testRestaurant, testDate), restaurantday.Refused{
 			Stamp: stamp, Code: domain.CodeNoTable, Party: 6, Time: "19:00", StartsAt: at, Seen: 41,
 		}},

@@ -11,6 +11,26 @@ const (
 	TypeReservationExpired    = "reservation.expired"
 	TypeDemandRefused         = "demand.refused"
 
+	TypeReservationHoldExtended = "reservation.hold_extended"
+	TypeReservationAmended      = "reservation.amended"
+	TypeReservationTablesMoved  = "reservation.tables_moved"
+	TypeReservationPinned       = "reservation.pinned"
+	TypeReservationUnpinned     = "reservation.unpinned"
+	TypeReservationSeated       = "reservation.seated"
+	TypeReservationCompleted    = "reservation.completed"
+	TypeReservationNoShow       = "reservation.no_show"
+	TypeReservationReinstated   = "reservation.reinstated"
+	TypeReservationMoveStarted  = "reservation.move_started"
+	TypeReservationMoved        = "reservation.moved"
+	TypeReservationMoveAborted  = "reservation.move_aborted"
+	TypeActionUndone            = "action.undone"
+	TypeWaitlistJoined          = "waitlist.joined"
+	TypeWaitlistOffered         = "waitlist.offered"
+	TypeWaitlistPassedOver      = "waitlist.passed_over"
+	TypeWaitlistLeft            = "waitlist.left"
+	TypeDayPlanFenced           = "day.plan_fenced"
+	TypeDayPlanChanged          = "day.plan_changed"
+
 	TypeRestaurantRegistered     = "restaurant.registered"
 	TypeRestaurantProfileChanged = "restaurant.profile_changed"
 	TypeRestaurantHoursSet       = "restaurant.hours_set"
@@ -38,6 +58,10 @@ const (
 func allForms() []form {
 	return []form{
 		dayOpened, reservationHeld, reservationReassigned, reservationConfirmed, reservationCancelled, reservationExpired, demandRefused,
+		reservationHoldExtended, reservationAmended, reservationTablesMoved, reservationPinned,
+		reservationUnpinned, reservationSeated, reservationCompleted, reservationNoShow, reservationReinstated,
+		reservationMoveStarted, reservationMoved, reservationMoveAborted, actionUndone,
+		waitlistJoined, waitlistOffered, waitlistPassedOver, waitlistLeft, dayPlanFenced, dayPlanChanged,
 		restaurantRegistered, restaurantProfileChanged, restaurantHoursSet, restaurantTableAdded,
 		restaurantTableChanged, restaurantTableRemoved, restaurantPolicySet, restaurantPublished,
 		restaurantSpecialDaySet, restaurantSpecialDayRemoved, restaurantClosureAdded, restaurantClosureRemoved,

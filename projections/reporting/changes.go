@@ -2,6 +2,7 @@ package reporting
 
 import (
 	"context"
+	"slices"
 
 	"daybook/domain"
 	"daybook/domain/restaurant"
@@ -88,38 +89,29 @@ func (v *View) collect(ctx context.Context, c *changes, r eventstore.Record) err
 func (c *changes) dayChanged(d day, r eventstore.Record, e restaurantday.Event, before, after dayFold) {
 	c.last[d] = lastOf{after, r}
 	entry := entry{record: r, meta: after.last.Meta, restaurant: d.restaurant, date: d.date}
-	var number uint32
-	switch e := e.(type) {
-	case restaurantday.Opened:
-		entry.after = planSnapshotOf(after.Plan)
-	case restaurantday.Held:
-		number = e.Number
-	case restaurantday.Confirmed:
-		number = e.Number
-	case restaurantday.Cancelled:
-		number, entry.reason, entry.reasonGiven = e.Number, "cancelled_by_"+string(e.By), e.Reason != ""
-	case restaurantday.Expired:
-		number, entry.reason = e.Number, "hold_lapsed"
-	}
+	number := entry.day(e, before, after)
 	if number != 0 {
 		entry.reservation = domain.NewReservationID(d.restaurant, d.date, number)
-		if was, ok := before.Reservation(number); ok {
+		was, ok := before.Reservation(number)
+		if ok {
 			entry.before = reservationSnapshot{was}
 		}
 		if is, ok := after.Reservation(number); ok {
 			entry.after = reservationSnapshot{is}
-			c.reservation(entry.reservation, d, r, is, after.facts.of(number))
+			c.reservation(entry.reservation, d, r, was, is, after.facts.of(number))
 		}
 	}
 	c.entry(entry)
 }
 
-func (c *changes) reservation(id domain.ReservationID, d day, r eventstore.Record, is *restaurantday.Reservation, f fact) {
+func (c *changes) reservation(id domain.ReservationID, d day, r eventstore.Record, was, is *restaurantday.Reservation, f fact) {
 	var endedAt domain.Instant
 	switch is.Status {
-	case restaurantday.StatusPending, restaurantday.StatusConfirmed: // it has not ended
-	case restaurantday.StatusCancelled:
+	case restaurantday.StatusPending, restaurantday.StatusConfirmed, restaurantday.StatusSeated: // it has not ended
+	case restaurantday.StatusCancelled, restaurantday.StatusNoShow, restaurantday.StatusMoved:
 		endedAt = is.ChangedAt
+	case restaurantday.StatusCompleted:
+		endedAt = is.FreedAt
 	case restaurantday.StatusExpired:
 		endedAt = is.ExpiresAt // it lapsed then, whenever that went on record
 	}
@@ -129,9 +121,19 @@ func (c *changes) reservation(id domain.ReservationID, d day, r eventstore.Recor
 		is.Slot.Time, is.Slot.Shift, int64(is.Turn.From), int64(is.Turn.To), int64(is.Occupied.To), instantOrNull(is.ExpiresAt),
 		is.Code, string(f.source), int64(is.HeldAt), instantOrNull(f.confirmedAt), instantOrNull(endedAt), orNull(f.cancelledBy),
 		int64(r.Revision), int64(r.Position))
+	// A table row tells that the table was had: so it does of a party that left.
+	has := is.Status.Live() || is.Status == restaurantday.StatusCompleted
+	if was != nil {
+		for _, table := range was.Tables {
+			if !slices.Contains(is.Tables, table) {
+				c.tables.put(tableOf{id, table}, string(id), string(table), string(d.restaurant), date,
+					int64(was.Occupied.From), int64(was.Occupied.To), false, int64(r.Revision))
+			}
+		}
+	}
 	for _, table := range is.Tables {
 		c.tables.put(tableOf{id, table},
-			string(id), string(table), string(d.restaurant), date, int64(is.Occupied.From), int64(is.Occupied.To), endedAt == 0, int64(r.Revision))
+			string(id), string(table), string(d.restaurant), date, int64(is.Occupied.From), int64(is.Occupied.To), has, int64(r.Revision))
 	}
 }
 
@@ -190,13 +192,14 @@ func (c *changes) day(d day, last lastOf) {
 		case restaurantday.StatusPending:
 			pending++
 			covers += int(r.Party)
-		case restaurantday.StatusConfirmed:
+		case restaurantday.StatusConfirmed, restaurantday.StatusSeated, restaurantday.StatusCompleted:
 			confirmed++
 			covers += int(r.Party)
 		case restaurantday.StatusCancelled:
 			cancelled++
 		case restaurantday.StatusExpired:
 			expired++
+		case restaurantday.StatusNoShow, restaurantday.StatusMoved: // counted among all reservations
 		}
 	}
 	c.days.put(d,

@@ -44,10 +44,18 @@ func (s dayFold) evolve(d codec.Decoded) dayFold {
 		f := s.facts.of(e.Number)
 		f.confirmedAt = e.At
 		s.facts = s.facts.with(e.Number, f)
+	case restaurantday.Reinstated:
+		f := s.facts.of(e.Number)
+		f.cancelledBy = ""
+		if e.To == restaurantday.StatusPending {
+			f.confirmedAt = 0
+		}
+		s.facts = s.facts.with(e.Number, f)
 	case restaurantday.Cancelled:
 		f := s.facts.of(e.Number)
 		f.cancelledBy = e.By
 		s.facts = s.facts.with(e.Number, f)
+	default: // the state has all there is to it
 	}
 	return s
 }
