@@ -100,8 +100,8 @@ func (o Occupancy) noTable(r Request) *domain.Rejection {
 		return domain.Reject(domain.CodeNoTable, fmt.Sprintf("no table of those wished for seats a party of %d", r.Party),
 			domain.Reason{Rule: "table_capacity", Actual: int64(r.Party)})
 	case open == 0:
-		return domain.Reject(domain.CodeBlocked, fmt.Sprintf("every table that seats a party of %d is kept free then", r.Party),
-			domain.Reason{Rule: "blocked", Actual: int64(fitting)})
+		return domain.Reject(domain.CodeBlocked, "the restaurant keeps its tables for something else then",
+			domain.Reason{Rule: "block", Actual: int64(fitting)})
 	}
 	return domain.Reject(domain.CodeNoTable, fmt.Sprintf("every table that seats a party of %d is taken then", r.Party),
 		domain.Reason{Rule: "turn_time", Limit: int64(want.To-want.From) / 60_000, Actual: int64(fitting), Blocked: blocked})
