@@ -59,3 +59,5 @@ func watchStore(ctx context.Context, s *embedded.Store) error {
 		return nil
 	}
 }
+
+func mib(bytes uint64) float64 { return float64(bytes) / (1 << 20) }

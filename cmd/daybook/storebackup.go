@@ -30,7 +30,7 @@ func (c *storeBackupCommand) Run(ctx context.Context, out io.Writer) (err error)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "every event up to position %d is in %s, %d MiB\n", done.Position, eventsFolder(c.To), done.Bytes>>20)
+	fmt.Fprintf(out, "every event up to position %d is in %s, %.1f MiB\n", done.Position, eventsFolder(c.To), mib(done.Bytes))
 	fmt.Fprintf(out, "check it with: daybook store check --data %s\n", c.To)
 	fmt.Fprintln(out, "The keys of personal data are not in it: back them up apart from the events.")
 	return nil

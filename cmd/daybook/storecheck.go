@@ -46,7 +46,7 @@ func (c *storeCheckCommand) Run(ctx context.Context, out io.Writer) (err error) 
 func sayChecked(out io.Writer, r embedded.Report) error {
 	fmt.Fprintf(out, "%d records in %d streams, up to position %d; %d streams have metadata, %d were ended for ever\n",
 		r.Records, r.Streams, r.End, r.Limited, r.Tombstones)
-	fmt.Fprintf(out, "%d table files with %d MiB were verified block by block\n", r.Tables, r.TableBytes>>20)
+	fmt.Fprintf(out, "%d table files with %.1f MiB were verified block by block\n", r.Tables, mib(r.TableBytes))
 	if r.Sound() {
 		fmt.Fprintln(out, "the store is sound")
 		return nil
