@@ -118,7 +118,7 @@ func documentOf(s restaurant.State, revision uint64) Document {
 	for _, t := range s.Tables {
 		d.SeatingCapacity += int(t.Max)
 	}
-	d.MaxParty = int((&restaurantday.Plan{Tables: s.Tables}).LargestParty())
+	d.MaxParty = int((&restaurantday.Plan{Tables: s.Tables, Combinations: s.Combinations}).LargestOnlineParty())
 	return d
 }
 

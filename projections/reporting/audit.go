@@ -158,6 +158,22 @@ func restaurantSnapshots(e restaurant.Event, before, after restaurant.State) (wa
 		return tableSnapshotOf(before, e.ID), tableSnapshotOf(after, e.ID)
 	case restaurant.PolicySet:
 		return policySnapshotOf(before.Policy), policySnapshotOf(after.Policy)
+	case restaurant.SpecialDaySet:
+		return specialDaySnapshotOf(before, e.Day.Date), specialDaySnapshotOf(after, e.Day.Date)
+	case restaurant.SpecialDayRemoved:
+		return specialDaySnapshotOf(before, e.Date), specialDaySnapshotOf(after, e.Date)
+	case restaurant.ClosureAdded:
+		return closureSnapshotOf(before, e.Closure.ID), closureSnapshotOf(after, e.Closure.ID)
+	case restaurant.ClosureRemoved:
+		return closureSnapshotOf(before, e.ID), closureSnapshotOf(after, e.ID)
+	case restaurant.BlockAdded:
+		return blockSnapshotOf(before, e.Block.ID), blockSnapshotOf(after, e.Block.ID)
+	case restaurant.BlockRemoved:
+		return blockSnapshotOf(before, e.ID), blockSnapshotOf(after, e.ID)
+	case restaurant.CombinationAdded:
+		return combinationSnapshotOf(before, e.Combination.ID), combinationSnapshotOf(after, e.Combination.ID)
+	case restaurant.CombinationRemoved:
+		return combinationSnapshotOf(before, e.ID), combinationSnapshotOf(after, e.ID)
 	case restaurant.Published:
 		return statusSnapshot{string(before.Status)}, statusSnapshot{string(after.Status)}
 	}
@@ -212,31 +228,39 @@ type hoursSnapshot struct {
 }
 
 type shiftSnapshot struct {
-	Days        []string `json:"days"`
-	Name        string   `json:"name,omitempty"`
-	Opens       string   `json:"opens"`
-	LastSeating string   `json:"lastSeating"`
-	Closes      string   `json:"closes"`
-	SlotMinutes int      `json:"slotMinutes"`
+	Days         []string       `json:"days,omitempty"` // none for a shift of one date
+	Name         string         `json:"name,omitempty"`
+	Opens        string         `json:"opens"`
+	LastSeating  string         `json:"lastSeating"`
+	Closes       string         `json:"closes"`
+	SlotMinutes  int            `json:"slotMinutes"`
+	Turns        []turnSnapshot `json:"turnMinutes,omitempty"`
+	PacingCovers int            `json:"pacingCovers,omitempty"`
+}
+
+func shiftSnapshotOf(s restaurant.Shift) shiftSnapshot {
+	return shiftSnapshot{
+		Days: s.Days.Names(), Name: s.Name, Opens: domain.FormatClock(s.Opens),
+		LastSeating: domain.FormatClock(s.LastSeating), Closes: domain.FormatClock(s.Closes), SlotMinutes: s.SlotMinutes,
+		Turns: turnSnapshotsOf(s.Turns), PacingCovers: s.PacingCovers,
+	}
 }
 
 func hoursSnapshotOf(s restaurant.State) hoursSnapshot {
 	h := hoursSnapshot{Shifts: make([]shiftSnapshot, len(s.Shifts)), DayBoundary: domain.FormatClock(s.DayBoundary)}
 	for i, shift := range s.Shifts {
-		h.Shifts[i] = shiftSnapshot{
-			Days: shift.Days.Names(), Name: shift.Name, Opens: domain.FormatClock(shift.Opens),
-			LastSeating: domain.FormatClock(shift.LastSeating), Closes: domain.FormatClock(shift.Closes), SlotMinutes: shift.SlotMinutes,
-		}
+		h.Shifts[i] = shiftSnapshotOf(shift)
 	}
 	return h
 }
 
 type tableSnapshot struct {
-	ID     domain.TableID   `json:"tableId"`
-	Number string           `json:"number"`
-	Min    domain.PartySize `json:"minCapacity"`
-	Max    domain.PartySize `json:"capacity"`
-	Area   string           `json:"area,omitempty"`
+	ID          domain.TableID   `json:"tableId"`
+	Number      string           `json:"number"`
+	Min         domain.PartySize `json:"minCapacity"`
+	Max         domain.PartySize `json:"capacity"`
+	Area        string           `json:"area,omitempty"`
+	OfflineOnly bool             `json:"offlineOnly,omitempty"`
 }
 
 // tableSnapshotOf is nil where there is no such table.
@@ -245,7 +269,7 @@ func tableSnapshotOf(s restaurant.State, id domain.TableID) any {
 	if !ok {
 		return nil
 	}
-	return tableSnapshot{ID: t.ID, Number: t.Number, Min: t.Min, Max: t.Max, Area: t.Area}
+	return tableSnapshot{ID: t.ID, Number: t.Number, Min: t.Min, Max: t.Max, Area: t.Area, OfflineOnly: t.OfflineOnly}
 }
 
 type policySnapshot struct {
@@ -255,6 +279,10 @@ type policySnapshot struct {
 	BufferMinutes int            `json:"bufferMinutes"`
 	PacingCovers  int            `json:"pacingCovers,omitempty"`
 	Turns         []turnSnapshot `json:"turnMinutes"`
+
+	CancelMinutes        int    `json:"cancelMinutes,omitempty"`
+	WaitlistOfferMinutes int    `json:"waitlistOfferMinutes"`
+	TableBinding         string `json:"tableBinding"`
 }
 
 type turnSnapshot struct {
@@ -262,13 +290,22 @@ type turnSnapshot struct {
 	Minutes   int              `json:"minutes"`
 }
 
+func turnSnapshotsOf(turns []restaurantday.TurnTime) []turnSnapshot {
+	s := make([]turnSnapshot, len(turns))
+	for i, t := range turns {
+		s[i] = turnSnapshot(t)
+	}
+	return s
+}
+
 func policySnapshotOf(p restaurantday.Policy) policySnapshot {
 	s := policySnapshot{
 		HoldMinutes: p.HoldMinutes, HorizonDays: p.HorizonDays, NoticeMinutes: p.NoticeMinutes, BufferMinutes: p.BufferMinutes,
-		PacingCovers: p.PacingCovers, Turns: make([]turnSnapshot, len(p.Turns)),
+		PacingCovers: p.PacingCovers, Turns: turnSnapshotsOf(p.Turns),
+		CancelMinutes: p.CancelMinutes, WaitlistOfferMinutes: p.OfferMinutes(), TableBinding: "first_fit",
 	}
-	for i, t := range p.Turns {
-		s.Turns[i] = turnSnapshot(t)
+	if p.Assignment == restaurantday.LateBinding {
+		s.TableBinding = "late"
 	}
 	return s
 }
