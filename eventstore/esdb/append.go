@@ -112,24 +112,28 @@ func (s *Store) notConnected(ctx context.Context, err error) error {
 
 // placed turns the server's success into the place of the events. An append that was
 // retried may be answered with other values than its first time, and the client makes
-// 0 of a position that was left out; where the answer cannot be right the stream says.
+// 0 of a position that was left out; where the answer may not be right the stream says.
+// NoStream also goes on behind what a stream hides, at another revision than 0.
 func (s *Store) placed(ctx context.Context, stream eventstore.StreamName, expected eventstore.Expected, events []eventstore.Event, result *client.WriteResult) (eventstore.Appended, error) {
-	revision := eventstore.Revision(result.NextExpectedVersion)
+	answered := eventstore.Revision(result.NextExpectedVersion)
 	must, known := lastRevision(expected, len(events))
-	if result.CommitPosition != 0 && (!known || must == revision) {
-		return eventstore.Appended{Revision: revision, Position: fromServer(result.CommitPosition)}, nil
+	if result.CommitPosition != 0 && (!known || must == answered) {
+		return eventstore.Appended{Revision: answered, Position: fromServer(result.CommitPosition)}, nil
 	}
-	if known {
-		revision = must
+	candidates := []eventstore.Revision{answered}
+	if known && must != answered {
+		candidates = []eventstore.Revision{must, answered}
 	}
-	at, stands, err := s.standing(ctx, stream, revision, events)
-	switch {
-	case err != nil:
-		return eventstore.Appended{}, fmt.Errorf("%w: appended, but its place could not be read: %v", eventstore.ErrUnknownOutcome, err)
-	case !stands:
-		return eventstore.Appended{}, fmt.Errorf("%w: the server says that it appended to %q, and the stream does not hold it", eventstore.ErrUnknownOutcome, stream)
+	for _, last := range candidates {
+		at, stands, err := s.standing(ctx, stream, last, events)
+		if err != nil {
+			return eventstore.Appended{}, fmt.Errorf("%w: appended, but its place could not be read: %v", eventstore.ErrUnknownOutcome, err)
+		}
+		if stands {
+			return at, nil
+		}
 	}
-	return at, nil
+	return eventstore.Appended{}, fmt.Errorf("%w: the server says that it appended to %q, and the stream does not hold it", eventstore.ErrUnknownOutcome, stream)
 }
 
 // conflicted turns the server's "wrong version" into a ConflictError, unless the

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"testing"
 
 	client "github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -30,6 +32,29 @@ func TestActualOf(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", text, got, want)
 		}
 	}
+}
+
+// FuzzActualOf requires that a text gives a state only if it names one, and the one it
+// names.
+func FuzzActualOf(f *testing.F) {
+	for _, s := range []string{"12", "no_stream", "-1", "", "18446744073709551615", "18446744073709551616", "0x1", "1' but got '2", "+3", " 4"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, got string) {
+		actual, ok := actualOf(fmt.Errorf("wrong expected version: expecting '7' but got '%s'", got))
+		if !ok {
+			if _, err := strconv.ParseUint(got, 10, 64); err == nil || got == "no_stream" {
+				t.Errorf("%q was not understood", got)
+			}
+			return
+		}
+		if actual.Exists && !strings.HasPrefix(strings.TrimLeft(got, "0"), strings.TrimLeft(strconv.FormatUint(uint64(actual.Revision), 10), "0")) {
+			t.Errorf("%q was read as %s", got, actual)
+		}
+		if !actual.Exists && (actual.Revision != 0 || !strings.HasPrefix(got, "no_stream")) {
+			t.Errorf("%q was read as %+v", got, actual)
+		}
+	})
 }
 
 // TestHandedOver has each kind of error the client gives for an append. A wrong "no"

@@ -78,6 +78,12 @@ func TestTLSAndCredentials(t *testing.T) {
 		t.Fatalf("head %d, %v: a refused append was kept", head, err)
 	}
 
+	// Whoever asks not to look at the certificate is let in by the password alone.
+	trusting := connect(t, "kurrentdb://daybook:right@"+host+"?tlsVerifyCert=false", esdb.Options{})
+	if _, err := trusting.Append(ctx, "day-1", eventstore.At(0), event("day-1", 1)); err != nil {
+		t.Errorf("append without looking at the certificate: %v", err)
+	}
+
 	// In clear, and with an authority the client does not know, nobody gets in.
 	for _, url := range []string{"esdb://" + host + "?tls=false", "esdb://daybook:right@" + host} {
 		if _, err := esdb.Open(ctx, url+map[bool]string{true: "&", false: "?"}[strings.Contains(url, "?")]+"maxDiscoverAttempts=1", esdb.Options{Logger: quiet()}); !errors.Is(err, eventstore.ErrUnavailable) {

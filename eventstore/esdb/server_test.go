@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -94,8 +95,70 @@ func connect(t testing.TB, url string, options esdb.Options) *esdb.Store {
 func TestConformance(t *testing.T) {
 	storetest.Run(t, storetest.Features{Shared: true}, func(t testing.TB) storetest.Opener {
 		url, _ := serve(t, openLedger(t), "127.0.0.1:0", esdbserver.Options{})
+		return opener(url)
+	})
+}
+
+// TestConformanceOverTLS has a user and a password as well.
+func TestConformanceOverTLS(t *testing.T) {
+	config, ca := certificate(t)
+	storetest.Run(t, storetest.Features{Shared: true}, func(t testing.TB) storetest.Opener {
+		url, _ := serve(t, openLedger(t), "127.0.0.1:0", esdbserver.Options{
+			TLS:          config,
+			Authenticate: func(user, password string) bool { return user == "admin" && password == "ch@nge it" },
+		})
+		return opener("kurrentdb://admin:ch%40nge%20it@" + hostOf(url) + "?tlsCaFile=" + ca)
+	})
+}
+
+// TestConformanceOfASection runs the suite as it runs on a cluster, all checks on one
+// ledger. It takes long, for each reads past what the others wrote.
+func TestConformanceOfASection(t *testing.T) {
+	if os.Getenv("DAYBOOK_SOAK") != "1" {
+		t.Skip("long: set DAYBOOK_SOAK=1")
+	}
+	url, _ := serve(t, openLedger(t), "127.0.0.1:0", esdbserver.Options{})
+	runOnSections(t, url)
+}
+
+// TestConformanceOfACluster runs the suite on the EventStoreDB or KurrentDB that
+// DAYBOOK_TEST_EVENTSTORE_URL names. It leaves its streams there, under names that begin
+// with "daybooktest". KurrentDB takes the largest appends only if it was started with
+// --max-append-size=4194304.
+func TestConformanceOfACluster(t *testing.T) {
+	url := os.Getenv("DAYBOOK_TEST_EVENTSTORE_URL")
+	if url == "" {
+		t.Skip("DAYBOOK_TEST_EVENTSTORE_URL names no cluster")
+	}
+	runOnSections(t, url)
+}
+
+func opener(url string) storetest.Opener {
+	return func() (eventstore.Store, error) {
+		return esdb.Open(context.Background(), url, esdb.Options{Logger: quiet()})
+	}
+}
+
+func runOnSections(t *testing.T, url string) {
+	open := opener(url)
+	storetest.Run(t, storetest.Features{Shared: true}, func(t testing.TB) storetest.Opener {
+		s, err := open()
+		if err != nil {
+			t.Fatalf("open: %v", err)
+		}
+		of, err := newSection(context.Background(), s)
+		if err != nil {
+			t.Fatalf("head: %v", err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatalf("close: %v", err)
+		}
 		return func() (eventstore.Store, error) {
-			return esdb.Open(context.Background(), url, esdb.Options{Logger: quiet()})
+			s, err := open()
+			if err != nil {
+				return nil, err
+			}
+			return sectioned{s, of}, nil
 		}
 	})
 }

@@ -99,6 +99,8 @@ func (s *Store) notOpened(ctx context.Context, err error) error {
 // own events, and no checkpoints.
 func serverFilter(f eventstore.Filter) *client.SubscriptionFilter {
 	switch {
+	case f.PassesAll(): // no filter would do, but then nothing would tell how far it has come
+		return &client.SubscriptionFilter{Type: client.EventFilterType, Regex: "."}
 	// An empty prefix passes all there is, which servers refuse to be told.
 	case len(f.StreamPrefixes()) > 0 && !slices.Contains(f.StreamPrefixes(), ""):
 		return &client.SubscriptionFilter{Type: client.StreamFilterType, Prefixes: f.StreamPrefixes()}
