@@ -1,37 +1,22 @@
 package embedded_test
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"daybook/eventstore"
 	"daybook/eventstore/embedded"
 )
-
-// childFolder, when set, makes the test binary append to the ledger in that folder
-// until it is killed.
-const childFolder = "DAYBOOK_EMBEDDED_CHILD"
-
-// childFull, when set, lets the child's disk take no new file after a while.
-const childFull = "DAYBOOK_EMBEDDED_CHILD_FULL"
 
 // batchOf is the data of a crash test's event, so that a torn batch shows.
 type batchOf struct {
@@ -75,135 +60,6 @@ func appendBatches(ctx context.Context, s eventstore.Store, stream eventstore.St
 	}
 }
 
-// child is the process that gets killed. It acknowledges appends on its output.
-func child(dir string) int {
-	opts := small(nil)
-	opts.MemTableBytes = 64 << 10 // kills fall into flushes and merges as well
-	var full atomic.Bool
-	if os.Getenv(childFull) != "" {
-		opts.FS = errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
-			if full.Load() && (op.Kind == errorfs.OpCreate || op.Kind == errorfs.OpReuseForWrite) {
-				return syscall.ENOSPC
-			}
-			return nil
-		}))
-	}
-	s, err := embedded.Open(dir, opts)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		if errors.Is(err, embedded.ErrInUse) {
-			return 3
-		}
-		return 1
-	}
-	var mu sync.Mutex
-	out := json.NewEncoder(os.Stdout)
-	var done sync.WaitGroup
-	for w := range 8 {
-		done.Add(1)
-		go func() {
-			defer done.Done()
-			err := appendBatches(context.Background(), s, eventstore.StreamName(fmt.Sprintf("day-%d", w)), func(a acked) {
-				mu.Lock()
-				defer mu.Unlock()
-				_ = out.Encode(a)
-				full.Store(a.At.Revision > 50)
-			})
-			fmt.Fprintln(os.Stderr, err)
-		}()
-	}
-	done.Wait()
-	return 2
-}
-
-// TestKilled kills a process again and again while it appends, and requires after each
-// time that every append it acknowledged is there, whole, with nothing torn around it.
-func TestKilled(t *testing.T) {
-	dir := t.TempDir()
-	var all []acked
-	for round := range 4 {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), childFolder+"="+dir)
-		var stderr strings.Builder
-		cmd.Stderr = &stderr
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewReader(out)
-		before := len(all)
-		for {
-			line, err := lines.ReadString('\n')
-			if err != nil { // of a killed process: the last line may be cut off
-				break
-			}
-			var a acked
-			if err := json.Unmarshal([]byte(line), &a); err != nil {
-				t.Fatalf("%q: %v", line, err)
-			}
-			all = append(all, a)
-			if len(all) == before+1 {
-				if _, err := embedded.Open(dir, small(nil)); !errors.Is(err, embedded.ErrInUse) {
-					t.Fatalf("open while another process has it: %v, want ErrInUse", err)
-				}
-			}
-			if len(all) == before+100*(round+1) {
-				if err := cmd.Process.Kill(); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		if _, err := io.Copy(io.Discard, lines); err != nil {
-			t.Fatal(err)
-		}
-		_ = cmd.Wait()
-		if len(all) < before+100*(round+1) {
-			t.Fatalf("the process ended by itself after %d appends: %s", len(all)-before, &stderr)
-		}
-		s, err := embedded.Open(dir, small(nil))
-		if err != nil {
-			t.Fatalf("open after a kill: %v", err)
-		}
-		verify(t, s, all)
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// TestDiskFull requires of a process whose disk takes no new file that it comes to an
-// end by itself, and that what it acknowledged is there.
-func TestDiskFull(t *testing.T) {
-	dir := t.TempDir()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childFolder+"="+dir, childFull+"=1")
-	out, err := cmd.Output()
-	var ended *exec.ExitError
-	if !errors.As(err, &ended) {
-		t.Fatalf("the process ended with %v", err)
-	}
-	var all []acked
-	lines := json.NewDecoder(bytes.NewReader(out))
-	for {
-		var a acked
-		if err := lines.Decode(&a); err != nil {
-			break // the end, or a line cut off by it
-		}
-		all = append(all, a)
-	}
-	if len(all) < 50 {
-		t.Fatalf("%d appends before the disk was full: %s", len(all), ended.Stderr)
-	}
-	s := open(t, dir, small(nil))
-	verify(t, s, all)
-	if _, err := s.Append(context.Background(), "day-0", eventstore.Exists(), benchEvent()); err != nil {
-		t.Fatalf("append once there is room again: %v", err)
-	}
-}
-
 // verify requires that the ledger holds what was acknowledged, only whole batches, and
 // that streams and ledger agree.
 func verify(t *testing.T, s *embedded.Store, all []acked) []eventstore.Record {
@@ -211,13 +67,16 @@ func verify(t *testing.T, s *embedded.Store, all []acked) []eventstore.Record {
 	ctx := context.Background()
 	var ledger []eventstore.Record
 	streams := map[eventstore.StreamName][]eventstore.Record{}
-	for r, err := range s.ReadAll(ctx, eventstore.Start, eventstore.Filter{}) {
+	for r, err := range s.ReadAll(ctx, eventstore.Start, eventstore.Everything()) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		ledger = append(ledger, r)
 		if r.Position != eventstore.Position(len(ledger)) {
 			t.Fatalf("position %d after %d records", r.Position, len(ledger)-1)
+		}
+		if !strings.HasPrefix(string(r.Stream), "day-") {
+			continue // of changeStreams
 		}
 		if want := eventstore.Revision(len(streams[r.Stream])); r.Revision != want {
 			t.Fatalf("stream %s: revision %d, want %d", r.Stream, r.Revision, want)
@@ -252,6 +111,9 @@ func verify(t *testing.T, s *embedded.Store, all []acked) []eventstore.Record {
 		first := int(a.At.Position) - len(a.IDs)
 		if int(a.At.Position) > len(ledger) {
 			t.Fatalf("an acknowledged append is lost: %+v, the ledger ends at %d", a, len(ledger))
+		}
+		if r := ledger[a.At.Position-1]; r.Stream != a.Stream {
+			t.Fatalf("acknowledged %+v, the ledger has %s@%d", a, r.Stream, r.Revision)
 		}
 		for i, r := range ledger[first:a.At.Position] {
 			if hex.EncodeToString(r.ID[:]) != a.IDs[i] || r.Stream != a.Stream || r.Revision != a.At.Revision+1-eventstore.Revision(len(a.IDs)-i) {

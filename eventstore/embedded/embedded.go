@@ -58,6 +58,10 @@ type Options struct {
 	// MemTableBytes is how much is gathered in memory before a table file is written; up
 	// to four times of it can be in use. Default 32 MiB.
 	MemTableBytes uint64
+	// ReserveBytes is how much of the disk is kept free: with less, appends are refused with
+	// ErrUnavailable until there is more. Default four times MemTableBytes, which is what may
+	// have to be written at any moment. Negative for none.
+	ReserveBytes int64
 	// CachedStreams is how many streams' ends the writer remembers, at least; it holds at
 	// most twice as many. Default 64 Ki.
 	CachedStreams int
@@ -80,6 +84,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MemTableBytes == 0 {
 		o.MemTableBytes = 32 << 20
+	}
+	if o.ReserveBytes == 0 {
+		o.ReserveBytes = 4 * int64(o.MemTableBytes)
 	}
 	if o.CachedStreams <= 0 {
 		o.CachedStreams = 64 << 10
@@ -181,7 +188,7 @@ func open(dir string, fs vfs.FS, lock *pebble.Lock, opts Options) (*Store, error
 		closed: make(chan struct{}),
 	}
 	s.durable.Store(uint64(last.Position))
-	s.writer = newWriter(s, opts.CachedStreams, last)
+	s.writer = newWriter(s, last)
 	s.done.Add(2)
 	go func() { defer s.done.Done(); s.writer.run() }()
 	go func() { defer s.done.Done(); s.publish(s.writer.groups) }()

@@ -79,6 +79,12 @@ func pebbleOptions(files vfs.FS, lock *pebble.Lock, opts Options) *pebble.Option
 			DataCorruption: func(info pebble.DataCorruptionInfo) {
 				opts.Logger.Error("damage in the data folder", "file", info.Path, "error", info.Details)
 			},
+			// Without a new log Pebble ends the process, and says nothing of why.
+			WALCreated: func(info pebble.WALCreateInfo) {
+				if info.Err != nil {
+					opts.Logger.Error("the log cannot go on, and the process ends", "file", info.Path, "error", info.Err)
+				}
+			},
 		},
 	}
 	for i := range o.Levels {

@@ -29,6 +29,7 @@ type group struct {
 type writer struct {
 	s     *Store
 	heads heads
+	room  room
 	// groups goes to the publisher, in order. It has no room: with one group being synced
 	// and the next one applied, waiting here only lets more appends gather for the group
 	// after them, which is worth more than a third under way.
@@ -43,10 +44,14 @@ type writer struct {
 	key      []byte
 }
 
-func newWriter(s *Store, cachedStreams int, last eventstore.Record) *writer {
+func newWriter(s *Store, last eventstore.Record) *writer {
 	w := &writer{
-		s:      s,
-		heads:  newHeads(cachedStreams),
+		s:     s,
+		heads: newHeads(s.opts.CachedStreams),
+		room: room{
+			files: s.files, dir: s.dir, log: s.opts.Logger,
+			reserve: uint64(max(0, s.opts.ReserveBytes)), since: roomEvery,
+		},
 		groups: make(chan *group),
 		spare:  make(chan *group, 3),
 		last:   last.Position, applied: last.Position,
@@ -80,7 +85,7 @@ func (w *writer) run() {
 func (w *writer) take(r *request) {
 	if err := w.s.Failure(); err != nil {
 		r.err = fmt.Errorf("%w: an earlier write failed: %v", eventstore.ErrUnavailable, err)
-	} else {
+	} else if r.err = w.room.left(); r.err == nil {
 		w.open()
 		r.err = w.judge(r)
 	}
@@ -116,6 +121,7 @@ func (w *writer) commit() {
 	}
 	w.current = nil
 	g.end, w.applied = w.last, w.last
+	w.room.since += g.bytes
 	if g.records > 0 && w.s.Failure() == nil {
 		if g.err = w.s.db.ApplyNoSyncWait(g.batch, pebble.Sync); g.err != nil {
 			w.s.fail(g.err) // at once: the next group must not build on this one
