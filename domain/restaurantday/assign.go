@@ -22,8 +22,10 @@ type seats struct{ min, max domain.PartySize }
 // floorOf reads a plan. A combination with a table that the plan lacks is left out.
 func floorOf(p *Plan) *floor {
 	f := &floor{sets: make([][]int, len(p.Tables)), blocked: make([][]domain.Interval, len(p.Tables))}
+	single := make([]int, len(p.Tables)) // of all tables, in one piece of memory
 	for i, t := range p.Tables {
-		f.sets[i] = []int{i}
+		single[i] = i
+		f.sets[i] = single[i : i+1 : i+1]
 		for _, b := range p.Blocks {
 			if b.Covers(t.ID) {
 				f.blocked[i] = append(f.blocked[i], b.During)
@@ -237,5 +239,5 @@ func (o Occupancy) bestFit(r Request, want domain.Interval) int {
 
 // takes reports whether a table alone would do for r.
 func (r *Request) takes(t *Table) bool {
-	return r.Party >= t.Min && r.Party <= t.Max && (r.Staff || !t.OfflineOnly) && r.Wish.admits(t)
+	return r.Party <= t.Max && r.Party >= t.Min && (r.Staff || !t.OfflineOnly) && r.Wish.admits(t)
 }

@@ -271,16 +271,24 @@ func (o Occupancy) gap(table int, want domain.Interval) (idle domain.Instant, fr
 	if o.isBlocked(table, want) {
 		return 0, false
 	}
-	before, after := want.From, want.To // nothing near: no idle time counted on that side
-	for _, b := range o.tables[table] {
-		if b.From >= want.To {
-			after = b.From
-			break
+	// The last that begins before want ends is the only one that can reach into it.
+	uses := o.tables[table]
+	i, end := 0, len(uses)
+	for i < end {
+		if mid := (i + end) / 2; uses[mid].From < want.To {
+			i = mid + 1
+		} else {
+			end = mid
 		}
-		if b.To > want.From {
+	}
+	before, after := want.From, want.To // nothing near: no idle time counted on that side
+	if i > 0 {
+		if before = uses[i-1].To; before > want.From {
 			return 0, false
 		}
-		before = b.To
+	}
+	if i < len(uses) {
+		after = uses[i].From
 	}
 	return (want.From - before) + (after - want.To), true
 }

@@ -107,6 +107,14 @@ func (o Occupancy) noTable(r Request) *domain.Rejection {
 		domain.Reason{Rule: "turn_time", Limit: int64(want.To-want.From) / 60_000, Actual: int64(fitting), Blocked: blocked})
 }
 
+// fullCode is the code of noTable.
+func (o Occupancy) fullCode(r Request) domain.Code {
+	if len(o.Plan.Blocks) == 0 {
+		return domain.CodeNoTable
+	}
+	return o.noTable(r).Code
+}
+
 // inTheWay are the entries that have one of tables during want, without those in known.
 func (o Occupancy) inTheWay(tables []int, want domain.Interval, known []domain.Block) (list []domain.Block) {
 	for _, t := range tables {

@@ -38,7 +38,7 @@ func (o Occupancy) Slots(party domain.PartySize, now domain.Instant) []SlotState
 		if _, ok := seeker.seat(r, &steps); ok {
 			states[i].TablesLeft = 1
 		} else {
-			states[i].Refusal = o.noTable(r).Code
+			states[i].Refusal = o.fullCode(r)
 		}
 	}
 	return states
