@@ -33,8 +33,11 @@ func pick[T any](c chance, from ...T) T { return from[c.IntN(len(from))] }
 func (c chance) text() string {
 	return pick(c, "", "day-0", "day-1", "$$day-0", "$", "$$", "$all", "$$$$x", "type", "content-type", "application/json",
 		"application/octet-stream", "$metadata", "$>", "$streamDeleted", "reservation.held", "^[^$].*", "((", "(a{9}){9}",
-		"0@day-0", "not a uuid", strings.Repeat("s", 600), "Café", fmt.Sprintf("day-%d", c.IntN(20)), textID(c))
+		"0@day-0", "not a uuid", strings.Repeat("s", 600), "Café", c.day(), textID(c))
 }
+
+// day is a stream that may be there.
+func (c chance) day() string { return fmt.Sprintf("day-%d", c.IntN(60)) }
 
 func textID(c chance) string {
 	return fmt.Sprintf("00000000-0000-4000-8000-%012d", c.IntN(200))
@@ -139,7 +142,10 @@ func (c chance) readRequest() *streams.ReadReq {
 		return m
 	}
 	if s := o.GetStream(); s != nil {
-		s.StreamIdentifier, o.FilterOption = name(c.text()), nil
+		s.StreamIdentifier, o.FilterOption = name(c.day()), nil
+	}
+	if o.FilterOption != nil && c.IntN(2) == 0 {
+		o.FilterOption = &streams.ReadReq_Options_Filter{Filter: typePrefix(1+uint32(c.IntN(5)), uint32(c.IntN(3)), c.text(), "t")}
 	}
 	if o.GetSubscription() != nil {
 		o.ReadDirection = streams.ReadReq_Options_Forwards
@@ -156,10 +162,18 @@ func (c chance) call(ctx context.Context, conn *grpc.ClientConn) (what string, e
 		if err != nil {
 			return "Append", err
 		}
+		sound := c.IntN(2) == 0
 		for n := range c.IntN(6) {
 			m := c.appendMessage()
-			if n == 0 && c.IntN(4) > 0 {
+			if sound && n > 0 {
+				m = message(event(c.IntN(1 << 20)))
+			}
+			switch {
+			case n > 0 || c.IntN(4) == 0:
+			case c.IntN(2) == 0:
 				m = options(c.text())
+			default:
+				m = options(c.day())
 			}
 			if stream.Send(m) != nil {
 				break
@@ -191,10 +205,18 @@ func (c chance) call(ctx context.Context, conn *grpc.ClientConn) (what string, e
 			}
 		}
 	case 2:
-		_, err := client.Delete(ctx, filled(c, &streams.DeleteReq{}))
+		m := filled(c, &streams.DeleteReq{})
+		if c.IntN(2) == 0 {
+			m = deleteOf(c.day())
+		}
+		_, err := client.Delete(ctx, m)
 		return "Delete", err
 	case 3:
-		_, err := client.Tombstone(ctx, filled(c, &streams.TombstoneReq{}))
+		m := filled(c, &streams.TombstoneReq{})
+		if c.IntN(8) == 0 {
+			m = tombstoneOf(c.day())
+		}
+		_, err := client.Tombstone(ctx, m)
 		return "Tombstone", err
 	default:
 		stream, err := client.Read(ctx, c.readRequest())
