@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -171,7 +172,6 @@ func TestRefusedWritesChangeNothing(t *testing.T) {
 	f.groups = groups.New(engine, groups.Options{Logger: quiet()})
 	g, other := group(day, "g"), group(day, "other")
 	f.create(g)
-	c := f.connect(g.Key, 1)
 	engine.set(100)
 	changed := g
 	changed.MaxRetryCount = 9
@@ -190,7 +190,7 @@ func TestRefusedWritesChangeNothing(t *testing.T) {
 		t.Errorf("the groups are %+v, %v, want only the first as it was", infos, err)
 	}
 	f.write(day, 0, 0)
-	wantNumbers(t, "who was connected", taken(t, c, 1), []int{0})
+	wantNumbers(t, "the first", taken(t, f.connect(g.Key, 1), 1), []int{0})
 }
 
 // TestSlowWritesDoNotHoldConsumers: only what waits for the write waits.
@@ -235,4 +235,61 @@ func (e *stuck) Write(ctx context.Context, stream eventstore.StreamName, expecte
 		}
 	}
 	return e.Engine.Write(ctx, stream, expected, events...)
+}
+
+// shown counts what stream shows.
+func (f *fixture) shown(stream eventstore.StreamName) int {
+	f.t.Helper()
+	n := 0
+	for _, err := range f.engine.ReadStream(within(f.t), stream, 0) {
+		if errors.Is(err, eventstore.ErrStreamNotFound) {
+			break
+		}
+		if err != nil {
+			f.t.Fatalf("read %s: %v", stream, err)
+		}
+		n++
+	}
+	return n
+}
+
+// TestOwnStreamsStayShort, and keep what others say of them.
+func TestOwnStreamsStayShort(t *testing.T) {
+	f := newFixture(t)
+	const checkpoints, parked = "$persistentsubscription-day-1::g-checkpoint", "$persistentsubscription-day-1::g-parked"
+	f.put(eventstore.MetadataOf(parked), eventstore.Event{ID: eventID(1), Type: "$metadata", Data: []byte(`{"$acl":{"$r":"$admins"}}`)})
+	for range 2 { // the second after a delete, which must not make the first's places show again
+		f.write(day, 0, 19)
+		g := group(day, "g")
+		g.MaxCheckpointCount = 1
+		f.create(g)
+		c := f.connect(g.Key, 1)
+		taken(t, c, 19)
+		nack(t, c, groups.Park, next(t, c))
+		eventually(t, "one is parked", func() bool { return f.info(g.Key).Parked == 1 })
+		if err := f.groups.Replay(within(t), g.Key, eventstore.Last); err != nil {
+			t.Fatalf("replay: %v", err)
+		}
+		taken(t, c, 1)
+		eventually(t, "nothing is shown as parked", func() bool { return f.shown(parked) == 0 })
+		eventually(t, "a checkpoint", func() bool { return f.info(g.Key).Checkpointed == "19" })
+		if got := f.shown(checkpoints); got > 2 {
+			t.Errorf("%d checkpoints are shown, want 2 at most", got)
+		}
+		for r, err := range f.engine.ReadStreamBackwards(within(t), eventstore.MetadataOf(parked), eventstore.Last) {
+			if want := `"$acl":{"$r":"$admins"}`; err != nil || !strings.Contains(string(r.Data), want) {
+				t.Errorf("the metadata of what is parked are %s, %v: somebody's %s is gone", r.Data, err, want)
+			}
+			break
+		}
+		if err := f.groups.Delete(within(t), g.Key, "tester"); err != nil {
+			t.Fatalf("delete: %v", err)
+		}
+		if got := f.shown(checkpoints) + f.shown(parked); got != 0 {
+			t.Errorf("%d events of a deleted group are shown", got)
+		}
+	}
+	if got := f.shown("$persistentSubscriptionConfig"); got > 2 {
+		t.Errorf("%d configurations are shown, want 2 at most", got)
+	}
 }

@@ -170,10 +170,14 @@ func (gs *Groups) replace(ctx context.Context, groups map[string]*group, key Key
 	if err := gs.save(ctx, changed, by); err != nil {
 		return err
 	}
+	gs.show(changed)
+	return nil
+}
+
+func (gs *Groups) show(groups map[string]*group) {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
-	gs.groups = changed
-	return nil
+	gs.groups = groups
 }
 
 // Create makes a group. by is the user's name, for the record. Errors: ErrExists,
@@ -250,13 +254,24 @@ func (gs *Groups) Update(ctx context.Context, c Config, by string) error {
 	if err != nil {
 		return err
 	}
-	if err := gs.replace(ctx, groups, c.Key, g, by); err != nil {
-		return err
+	// How far the old one is has to be written before the new one is: without a checkpoint it
+	// would begin at its own start, and "the end" would leave out what nobody was given yet.
+	err = old.stop(ctx, ErrDropped, true)
+	if err == nil {
+		err = gs.replace(ctx, groups, c.Key, g, by)
 	}
-	// Nobody may join the new one before the old one has written how far it is.
-	g.starting.Lock()
-	defer g.starting.Unlock()
-	return old.stop(ctx, ErrDropped, true)
+	if err == nil {
+		return nil
+	}
+	// Nothing was changed, but what has stopped cannot go on.
+	again, failed := gs.newGroup(old.config, old.begin)
+	if failed != nil {
+		return errors.Join(err, failed)
+	}
+	groups = maps.Clone(groups)
+	groups[c.id()] = again
+	gs.show(groups)
+	return err
 }
 
 // Delete ends a group and hides its checkpoint and its parked messages. Errors: ErrNotFound,

@@ -234,6 +234,23 @@ func TestAnUpdateDropsConsumersAndKeepsThePlace(t *testing.T) {
 	}
 }
 
+// TestAnUpdateLeavesNothingOut: a new start is only for who has none, and "the end" would be
+// behind what nobody was given yet.
+func TestAnUpdateLeavesNothingOut(t *testing.T) {
+	f := newFixture(t)
+	f.write(day, 0, 9)
+	g := group(day, "g")
+	g.MinCheckpointCount, g.MaxCheckpointCount = 100, 1000 // so that there is no checkpoint yet
+	f.create(g)
+	wantNumbers(t, "before", taken(t, f.connect(g.Key, 3), 2), []int{0, 1})
+	g.From = groups.From{End: true}
+	if err := f.groups.Update(within(t), g, "tester"); err != nil {
+		t.Fatalf("update: %v", err)
+	}
+	f.restart()
+	wantNumbers(t, "after", taken(t, f.connect(g.Key, 10), 8), numbers(2, 9))
+}
+
 func TestADeletedGroupLeavesNothingToItsSuccessor(t *testing.T) {
 	f := newFixture(t)
 	f.write(day, 0, 4)
@@ -268,6 +285,21 @@ func TestADeletedGroupLeavesNothingToItsSuccessor(t *testing.T) {
 	if got := f.info(g.Key).Checkpointed; got != "4" {
 		t.Errorf("the successor's checkpoint is %q, want 4", got)
 	}
+}
+
+// TestLeftoversAreNotInherited: a server that was killed while it deleted a group leaves the
+// group's streams behind.
+func TestLeftoversAreNotInherited(t *testing.T) {
+	f := newFixture(t)
+	f.write(day, 0, 4)
+	f.put("$persistentsubscription-day-1::g-checkpoint", eventstore.Event{ID: eventID(100), Type: "$SubscriptionCheckpoint", Data: []byte(`"3"`)})
+	f.put("$persistentsubscription-day-1::g-parked", eventstore.Event{ID: eventID(101), Type: eventstore.LinkType, Data: []byte("2@day-1"), Binary: true})
+	g := group(day, "g")
+	f.create(g)
+	if info := f.info(g.Key); info.Parked != 0 || info.Checkpointed != "" {
+		t.Errorf("a new group has %d parked and a checkpoint at %q", info.Parked, info.Checkpointed)
+	}
+	wantNumbers(t, "a new group", taken(t, f.connect(g.Key, 10), 5), numbers(0, 4))
 }
 
 func TestRestartReadsTheGroupsAgain(t *testing.T) {
