@@ -42,6 +42,7 @@ type engines struct {
 	store    eventstore.Store
 	watched  *observe.Store  // the ledger, counted and timed
 	embedded *embedded.Store // nil where the ledger is elsewhere
+	remote   *esdb.Store     // nil where it is here
 	keys     *keystore.Store
 	redis    redis.UniversalClient
 	database *reporting.Database
@@ -98,6 +99,7 @@ func (e *engines) openLedger(ctx context.Context, f engineFlags, clock func() ti
 		if err != nil {
 			return err
 		}
+		e.remote = store
 		e.watched = observe.New(store, observe.Options{Engine: "esdb", Clock: clock})
 	} else {
 		store, err := embedded.Open(eventsFolder(f.Data), embedded.Options{Clock: clock, FS: ledgerFiles})

@@ -266,15 +266,7 @@ func (h *house) observe() {
 	}
 	h.metrics.Gauge("daybook_holds_pending", "Holds that wait for their confirmation.", nil,
 		func() float64 { return float64(h.expiry.Waiting()) })
-	h.metrics.Register(h.engines.watched)
-	if e := h.engines.embedded; e != nil {
-		h.metrics.Counter("daybook_ledger_events_total", "Events appended since the start.", func() float64 { return float64(e.Stats().Events) })
-		h.metrics.Counter("daybook_ledger_appends_total", "Appends since the start.", func() float64 { return float64(e.Stats().Appends) })
-		h.metrics.Counter("daybook_ledger_syncs_total", "Syncs since the start; many appends share one.", func() float64 { return float64(e.Stats().Syncs) })
-		h.metrics.Counter("daybook_ledger_conflicts_total", "Appends refused since the start because somebody was first.", func() float64 { return float64(e.Stats().Conflicts) })
-		h.metrics.Gauge("daybook_ledger_position", "The position of the last event.", nil, func() float64 { return float64(e.Stats().Head) })
-		h.metrics.Gauge("daybook_ledger_disk_bytes", "What the ledger takes on disk.", nil, func() float64 { return float64(e.Stats().DiskBytes) })
-	}
+	observeLedger(h.metrics, h.engines)
 }
 
 const stopTimeout = 20 * time.Second

@@ -167,7 +167,7 @@ func orderBackup(ctx context.Context, data, to string) (backupDone, error) {
 	if err != nil {
 		return backupDone{}, fmt.Errorf("%w: %w", errNobodyTakesOrders, err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // the answer has been read by then
 	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil }}
 	defer transport.CloseIdleConnections()
 	body, err := json.Marshal(backupOrder{To: to})
