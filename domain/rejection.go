@@ -43,6 +43,10 @@ const (
 	CodeNotOverridable  Code = "not_overridable"
 	CodeStaffChoice     Code = "staff_choice" // no refusal: why an entry of the waitlist was passed over
 	CodeNotWaiting      Code = "not_waiting"
+	CodeAlreadyWaiting  Code = "already_waiting"
+	CodeWaitlistFull    Code = "waitlist_full"
+	CodePlanChanging    Code = "plan_changing"
+	CodeNotMoving       Code = "not_moving"
 	CodeDecisionNeeded  Code = "decision_needed"
 	CodeTableTaken      Code = "table_taken"
 )

@@ -2,62 +2,10 @@ package restaurantday
 
 import (
 	"fmt"
+	"slices"
 
 	"daybook/domain"
 )
-
-// Command is something asked of a day. The commands of this package are all there are.
-type Command interface{ dayCommand() }
-
-// Open begins the day's book. It is already so where the day has a plan.
-type Open struct {
-	Now        domain.Instant
-	Restaurant domain.RestaurantID
-	Date       domain.ServiceDate
-	Plan       *Plan
-}
-
-// Hold asks for a table. Time or StartsAt names the slot; StartsAt wins.
-type Hold struct {
-	Now      domain.Instant
-	Opening  *Open // opens the day first where it has no plan yet
-	Actor    domain.Actor
-	Diner    domain.UserID // whom the table is for; empty for a guest without an account
-	Party    domain.PartySize
-	Time     string // local HH:MM
-	StartsAt domain.Instant
-	Wish     Wish
-	Confirm  bool // confirm at once
-	InOrder  bool // refuse where the book has later entries: for bringing in what is past
-	Code     string
-	Details  Details
-}
-
-// Confirm makes a hold firm. It is already so where it is confirmed.
-type Confirm struct {
-	Now    domain.Instant
-	Actor  domain.Actor
-	Number uint32
-}
-
-// Cancel gives a table back. It is already so where it is cancelled.
-type Cancel struct {
-	Now    domain.Instant
-	Actor  domain.Actor
-	Number uint32
-	Reason string
-}
-
-// Lapse records the holds that have lapsed.
-type Lapse struct {
-	Now domain.Instant
-}
-
-func (Open) dayCommand()    {}
-func (Hold) dayCommand()    {}
-func (Confirm) dayCommand() {}
-func (Cancel) dayCommand()  {}
-func (Lapse) dayCommand()   {}
 
 // Decider returns the day's decider.
 func Decider() domain.Decider[State, Command, Event] {
@@ -82,9 +30,19 @@ func decide(s State, c Command) ([]Event, error) {
 	case Cancel:
 		return s.cancel(c)
 	case Lapse:
-		return s.expire(s.at(c.Now)), nil
+		return s.lapse(c), nil
+	case Amend:
+		return s.amend(c)
+	case WalkIn:
+		return s.walkIn(c)
+	case JoinWaitlist:
+		return s.join(c)
+	case LeaveWaitlist:
+		return s.leave(c)
+	case AcceptOffer:
+		return s.accept(c)
 	default:
-		return nil, fmt.Errorf("restaurantday: unknown command %T", c)
+		return s.decideForStaff(c)
 	}
 }
 
@@ -96,15 +54,85 @@ func (c Open) event() Event {
 	return Opened{Stamp: domain.Stamp{At: c.Now}, Restaurant: c.Restaurant, Date: c.Date, Plan: *c.Plan}
 }
 
-// expire lists the holds that lapsed by t as events.
-func (s State) expire(t domain.Instant) (events []Event) {
-	for _, p := range s.pending {
-		if p.expires > t {
+// page is what one command writes into the book: each entry judged on those before it.
+type page struct {
+	State
+	t      domain.Instant
+	events []Event
+	freed  bool // something became free that those who wait may be offered
+}
+
+// page begins what a command given at now writes: with the plan where there is none yet,
+// then with the holds that have lapsed and the offers they bring about. What is free after
+// that may be free because a hold lapsed; as that goes on record in the same write, nobody
+// with a slower clock confirms it afterwards.
+func (s State) page(now domain.Instant, opening *Open) (*page, error) {
+	p := &page{State: s, t: s.at(now)}
+	if !s.Opened() {
+		if opening == nil {
+			return nil, domain.Reject(domain.CodeNotOpened, "the day has no plan yet")
+		}
+		p.add(opening.event())
+		p.t = p.at(now)
+	}
+	p.lapses()
+	return p, nil
+}
+
+func (p *page) stamp() domain.Stamp { return domain.Stamp{At: p.t} }
+
+// add writes an entry.
+func (p *page) add(e Event) {
+	p.events = append(p.events, e)
+	p.State = evolve(p.State, e)
+	switch e.(type) {
+	case Expired, Cancelled, Amended, TablesMoved, Completed, NoShow, Reinstated, Moved, WaitlistJoined, WaitlistLeft, PlanChanged:
+		p.freed = true
+	default: // takes up room or leaves it as it is
+	}
+}
+
+// lapses puts on record which holds have lapsed, and offers what that frees.
+func (p *page) lapses() {
+	lapsed := 0
+	for _, h := range p.pending {
+		if h.expires > p.t {
 			break
 		}
-		events = append(events, Expired{Stamp: domain.Stamp{At: t}, Number: p.number, LapsedAt: p.expires})
+		lapsed++
 	}
-	return events
+	if lapsed == 0 {
+		return
+	}
+	for _, h := range slices.Clone(p.pending[:lapsed]) {
+		p.add(Expired{Stamp: p.stamp(), Number: h.number, LapsedAt: h.expires})
+		if r, ok := p.book.get(h.number); ok && r.Entry != 0 {
+			p.add(WaitlistLeft{Stamp: p.stamp(), Entry: r.Entry, By: ByDiner, Reason: LeftLapsed})
+		}
+	}
+	p.offers()
+}
+
+// end is what the command comes to: its entries, then the offers that they bring about.
+func (p *page) end() []Event {
+	if p.freed {
+		p.offers()
+	}
+	return p.events
+}
+
+func (s State) lapse(c Lapse) []Event {
+	if !s.Opened() {
+		return nil
+	}
+	p := &page{State: s, t: s.at(c.Now)}
+	p.lapses()
+	for _, w := range p.waitlist {
+		if w.Status == WaitlistWaiting && w.To < p.t {
+			p.add(WaitlistLeft{Stamp: p.stamp(), Entry: w.Entry, By: ByRestaurant, Reason: LeftPast})
+		}
+	}
+	return p.events
 }
 
 func (s State) hold(c Hold) ([]Event, error) {
@@ -112,54 +140,49 @@ func (s State) hold(c Hold) ([]Event, error) {
 		return nil, domain.Reject(domain.CodeLaterEntries, fmt.Sprintf(
 			"the day's book goes on to %s, so an entry of %s no longer fits in", s.clock, c.Now))
 	}
-	var events []Event
-	if !s.Opened() {
-		if c.Opening == nil {
-			return nil, domain.Reject(domain.CodeNotOpened, "the day has no plan yet")
-		}
-		opened := c.Opening.event()
-		events = append(events, opened)
-		s = evolve(s, opened)
+	if err := c.Override.allowed(c.Actor); err != nil {
+		return nil, err
 	}
-	t := s.at(c.Now)
-	// What is free below may be free because a hold lapsed. That it lapsed goes on record
-	// first, in the same write, so nobody with a slower clock confirms it afterwards.
-	for _, e := range s.expire(t) {
-		events = append(events, e)
-		s = evolve(s, e)
+	p, err := s.page(c.Now, c.Opening)
+	if err != nil {
+		return nil, err
 	}
-	request := Request{Party: c.Party, Wish: c.Wish, Staff: c.Actor.Kind != domain.ActorDiner, Now: t}
-	slot, no := s.findSlot(c.Time, c.StartsAt)
+	request := Request{Party: c.Party, Wish: c.Wish, Staff: c.Actor.Kind != domain.ActorDiner, Now: p.t, Skip: c.Override.Rule}
+	slot, no := p.slotFor(c.Time, c.StartsAt, c.Override.Rule)
 	if no != nil {
-		return nil, s.withAlternatives(no, request, c.Time, c.StartsAt)
+		return nil, p.withAlternatives(no, request, c.Time, c.StartsAt)
 	}
 	request.Slot = slot
-	seating, no := s.judge(request)
+	seating, no := p.judge(request)
 	if no != nil {
-		return nil, s.withAlternatives(no, request, c.Time, c.StartsAt)
+		return nil, p.withAlternatives(no, request, c.Time, c.StartsAt)
 	}
-	number := uint32(s.book.len() + 1)
-	for _, m := range seating.Moves {
-		events = append(events, Reassigned{Stamp: domain.Stamp{At: t}, Number: m.Number, Tables: s.Plan.tableIDs(m.To), For: number})
+	held := Held{
+		Stamp: p.stamp(), Number: p.next(), Diner: c.Diner, Party: c.Party,
+		Slot: slot, Turn: seating.Turn, Occupied: seating.Occupied, Tables: p.Plan.tableIDs(seating.Tables),
+		ExpiresAt: p.t.AddMinutes(p.Plan.Policy.HoldMinutes), Code: c.Code, Details: c.Details,
+		Wish: c.Wish, Online: !request.Staff, MovedFrom: c.MovedFrom, Override: c.Override,
 	}
-	events = append(events, Held{
-		Stamp: domain.Stamp{At: t}, Number: number, Diner: c.Diner, Party: c.Party,
-		Slot: slot, Turn: seating.Turn, Occupied: seating.Occupied, Tables: s.Plan.tableIDs(seating.Tables),
-		ExpiresAt: t.AddMinutes(s.Plan.Policy.HoldMinutes), Code: c.Code, Details: c.Details,
-	})
-	if c.Confirm {
-		events = append(events, Confirmed{Stamp: domain.Stamp{At: t}, Number: number})
+	if c.MovedFrom != "" {
+		held.Source = SourceMove
+	}
+	// Nothing below is judged on the state, so it need not be folded here.
+	events := append(p.events, moved(p.Plan, seating.Moves, p.t, held.Number)...)
+	if events = append(events, held); c.Confirm {
+		events = append(events, Confirmed{Stamp: p.stamp(), Number: held.Number, Staff: c.Actor.Kind == domain.ActorStaff})
 	}
 	return events, nil
 }
 
-// entry finds what a command addresses. To those who may not know of it, it is not there.
-func (s State) entry(number uint32, actor domain.Actor) (*Reservation, error) {
-	r, ok := s.book.get(number)
-	if !ok || !actor.Speaks(r.Diner) {
-		return nil, domain.Reject(domain.CodeNotFound, "no such reservation")
+// next is the number that the next entry of the book has.
+func (s State) next() uint32 { return uint32(s.book.len() + 1) }
+
+// moved tells of the parties that make way for an entry.
+func moved(plan *Plan, moves []Move, t domain.Instant, number uint32) (events []Event) {
+	for _, m := range moves {
+		events = append(events, Reassigned{Stamp: domain.Stamp{At: t}, Number: m.Number, Tables: plan.tableIDs(m.To), For: number})
 	}
-	return r, nil
+	return events
 }
 
 func (s State) confirm(c Confirm) ([]Event, error) {
@@ -168,15 +191,10 @@ func (s State) confirm(c Confirm) ([]Event, error) {
 		return nil, err
 	}
 	t := s.at(c.Now)
-	switch {
-	case r.Status == StatusConfirmed:
-		return nil, nil
-	case r.Status == StatusCancelled:
-		return nil, cancelled(r)
-	case r.Status == StatusExpired || r.ExpiresAt <= t:
-		return nil, holdExpired(r, t)
+	if already, err := s.may(VerbConfirm, r, c.Actor, t); already || err != nil {
+		return nil, err
 	}
-	return []Event{Confirmed{Stamp: domain.Stamp{At: t}, Number: r.Number}}, nil
+	return []Event{Confirmed{Stamp: domain.Stamp{At: t}, Number: r.Number, Staff: c.Actor.Kind == domain.ActorStaff}}, nil
 }
 
 func (s State) cancel(c Cancel) ([]Event, error) {
@@ -185,28 +203,31 @@ func (s State) cancel(c Cancel) ([]Event, error) {
 		return nil, err
 	}
 	t := s.at(c.Now)
-	switch {
-	case r.Status == StatusCancelled:
-		return nil, nil
-	case r.Status == StatusExpired || (r.Status == StatusPending && r.ExpiresAt <= t):
-		return nil, holdExpired(r, t)
-	case c.Actor.Kind == domain.ActorDiner && r.Turn.From <= t:
+	if already, err := s.may(VerbCancel, r, c.Actor, t); already || err != nil {
+		return nil, err
+	}
+	if c.Actor.Kind == domain.ActorDiner && r.Turn.From <= t {
 		return nil, domain.Reject(domain.CodeStarted, "the seating has begun; only the restaurant can end it now",
 			domain.Reason{Rule: "starts_at", Limit: int64(r.Turn.From), Actual: int64(t)})
 	}
-	by := ByDiner
-	if c.Actor.Kind != domain.ActorDiner {
-		by = ByRestaurant
+	p, err := s.page(c.Now, nil)
+	if err != nil {
+		return nil, err
 	}
-	return []Event{Cancelled{Stamp: domain.Stamp{At: t}, Number: r.Number, Diner: r.Diner, By: by, Reason: c.Reason}}, nil
+	by := byOf(c.Actor)
+	p.add(Cancelled{
+		Stamp: p.stamp(), Number: r.Number, Diner: r.Diner, By: by, Reason: c.Reason,
+		Late: r.Status == StatusConfirmed && t > r.Turn.From.AddMinutes(-p.Plan.Policy.CancelMinutes),
+	})
+	if r.Status == StatusPending && r.Entry != 0 {
+		p.add(WaitlistLeft{Stamp: p.stamp(), Entry: r.Entry, By: by, Reason: LeftDeclined})
+	}
+	return p.end(), nil
 }
 
-func holdExpired(r *Reservation, t domain.Instant) *domain.Rejection {
-	return domain.Reject(domain.CodeHoldExpired, "the hold has lapsed and its table may be somebody else's; hold again",
-		domain.Reason{Rule: "hold_minutes", Limit: int64(r.ExpiresAt), Actual: int64(t)})
-}
-
-func cancelled(r *Reservation) *domain.Rejection {
-	return domain.Reject(domain.CodeCancelled, "the reservation was cancelled",
-		domain.Reason{Rule: "status", Actual: int64(r.ChangedAt)})
+func byOf(a domain.Actor) CancelledBy {
+	if a.Kind == domain.ActorDiner {
+		return ByDiner
+	}
+	return ByRestaurant
 }

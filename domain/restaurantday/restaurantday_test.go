@@ -90,7 +90,7 @@ func TestFirstHoldOpensTheDay(t *testing.T) {
 			Turn:      domain.Interval{From: evening + 30*minute, To: evening + 90*minute},
 			Occupied:  domain.Interval{From: evening + 30*minute, To: evening + 100*minute},
 			Tables:    []domain.TableID{"tbl_a"},
-			ExpiresAt: now + 5*minute, Code: "CODE",
+			ExpiresAt: now + 5*minute, Code: "CODE", Online: true,
 		},
 	}
 	if !reflect.DeepEqual(got, want) {

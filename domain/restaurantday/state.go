@@ -101,7 +101,8 @@ type Reservation struct {
 	Moving    Moving           // the move that is under way
 	MovedTo   domain.ReservationID
 	MovedFrom domain.ReservationID
-	Exception bool // kept though the plan would not have it
+	changes   uint32 // how often it was changed, re-assignments left out
+	Exception bool   // kept though the plan would not have it
 }
 
 // Moving is a move to another day that is under way; the zero value is none.

@@ -16,7 +16,7 @@ func evolve(s State, e Event) State {
 	case Held:
 		s = s.held(e)
 	case Reassigned:
-		s = s.edited(e.Number, e.At, func(r *Reservation) { r.Tables = e.Tables })
+		s = s.edited(e.Number, e.At, func(r *Reservation) { r.Tables, r.changes = e.Tables, r.changes-1 }) // nobody asked for it
 		s.Occupancy = s.rebind(e.Number, s.Plan.tableIndexes(e.Tables))
 	case Confirmed:
 		s = s.confirmed(e)
@@ -25,7 +25,7 @@ func evolve(s State, e Event) State {
 		s.pending = withPending(withoutPending(s.pending, e.Number), pending{e.Number, e.ExpiresAt})
 		s.Occupancy = s.edit(e.Number, func(b *Booking) { b.Expires = e.ExpiresAt })
 	case Cancelled:
-		if e.By == ByRestaurant {
+		if e.By == ByRestaurant || s.undoing == e.Number {
 			s = s.acts(ActionCancel, e.Number, e.At)
 		}
 		s = s.ended(e.Number, e.At, StatusCancelled, func(r *Reservation) { r.By, r.Late = e.By, e.Late })
@@ -35,8 +35,15 @@ func evolve(s State, e Event) State {
 		s = s.amended(e)
 	case TablesMoved:
 		s = s.acts(ActionMoveTable, e.Number, e.At)
-		s = s.edited(e.Number, e.At, func(r *Reservation) { r.Tables, r.Bound = e.Tables, true })
-		s.Occupancy = s.edit(e.Number, func(b *Booking) { b.Tables, b.Bound = s.Plan.tableIndexes(e.Tables), true })
+		s = s.edited(e.Number, e.At, func(r *Reservation) {
+			r.Tables, r.Bound = e.Tables, true
+			if r.Status == StatusSeated { // it sits there from now on only
+				r.Occupied = domain.Interval{From: max(r.Occupied.From, e.At), To: max(r.Occupied.To, e.At+1)}
+			}
+		})
+		if r, ok := s.book.get(e.Number); ok {
+			s.Occupancy = s.release(e.Number).place(s.bookingOf(r))
+		}
 	case Pinned:
 		s = s.bound(ActionPin, e.Number, e.At, true)
 	case Unpinned:
@@ -226,6 +233,7 @@ func (s State) edited(number uint32, at domain.Instant, change func(*Reservation
 	}
 	r := *old
 	r.ChangedAt = at
+	r.changes++
 	change(&r)
 	s.book = s.book.put(&r)
 	return s

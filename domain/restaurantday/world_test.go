@@ -228,7 +228,7 @@ func (w *world) fits(slot Slot, party domain.PartySize, t domain.Instant) (fits,
 	guests := []guest{{during: w.occupied(slot, party), party: party, online: true}}
 	for _, e := range w.entries {
 		if e.binds(t) {
-			g := guest{during: e.held.Occupied, party: e.held.Party}
+			g := guest{during: e.held.Occupied, party: e.held.Party, wish: e.held.Wish, online: e.held.Online}
 			if w.plan.Policy.Assignment == FirstFit || e.held.Occupied.From <= t {
 				g.fixed = e.tables
 			}

@@ -1,0 +1,271 @@
+package restaurantday
+
+import (
+	"fmt"
+	"slices"
+
+	"daybook/domain"
+)
+
+// seatEarlyMinutes is how long before its time a party can be seated.
+const seatEarlyMinutes = 60
+
+func (s State) amend(c Amend) ([]Event, error) {
+	if err := c.Override.allowed(c.Actor); err != nil {
+		return nil, err
+	}
+	if c.Party < 0 || c.Party > domain.MaxPartySize {
+		return nil, domain.Invalid("party", domain.ErrPartySize.Error())
+	}
+	p, r, err := s.open(VerbAmend, c.Number, c.Actor, c.Now)
+	if p == nil {
+		return nil, err
+	}
+	if c.Actor.Kind == domain.ActorDiner && r.Turn.From <= p.t {
+		return nil, domain.Reject(domain.CodeStarted, "the seating has begun; only the restaurant can change it now",
+			domain.Reason{Rule: "starts_at", Limit: int64(r.Turn.From), Actual: int64(p.t)})
+	}
+	a := Amended{
+		Stamp: p.stamp(), Number: r.Number, Diner: r.Diner, Party: r.Party, Slot: r.Slot, Turn: r.Turn, Occupied: r.Occupied,
+		Tables: r.Tables, Wish: r.Wish, Bound: r.Bound, Staff: c.Actor.Kind == domain.ActorStaff, Override: c.Override,
+	}
+	if c.Details != nil {
+		a.Told, a.Details = true, *c.Details
+	}
+	if c.Party != 0 {
+		a.Party = c.Party
+	}
+	if c.Wish != nil {
+		a.Wish = *c.Wish
+	}
+	if c.Time != "" || c.StartsAt != 0 {
+		slot, no := p.slotFor(c.Time, c.StartsAt, c.Override.Rule)
+		if no != nil {
+			return nil, p.withAlternatives(no, p.again(r, a.Party, a.Wish, c), c.Time, c.StartsAt)
+		}
+		a.Slot = slot
+	}
+	if a.Party == r.Party && a.Slot == r.Slot && a.Wish == r.Wish {
+		if !a.Told || a.Details == r.Details {
+			return nil, nil
+		}
+		p.add(a)
+		return p.end(), nil
+	}
+	seating, no := p.replace(r, a, c)
+	if no != nil {
+		return nil, no
+	}
+	for _, e := range moved(p.Plan, seating.Moves, p.t, r.Number) {
+		p.add(e)
+	}
+	a.Turn, a.Occupied, a.Tables = seating.Turn, seating.Occupied, p.Plan.tableIDs(seating.Tables)
+	a.Bound = r.Bound && slices.Equal(a.Tables, r.Tables)
+	p.add(a)
+	return p.end(), nil
+}
+
+// again is what the party of r asks for when it asks again.
+func (p *page) again(r *Reservation, party domain.PartySize, wish Wish, c Amend) Request {
+	return Request{Party: party, Wish: wish, Staff: !r.Online || c.Actor.Kind == domain.ActorStaff, Now: p.t, Skip: c.Override.Rule}
+}
+
+// replace finds the amended place of r as if it had none: its own tables again where they
+// will do.
+func (p *page) replace(r *Reservation, a Amended, c Amend) (Seating, *domain.Rejection) {
+	without := p.State
+	without.Occupancy = p.release(r.Number)
+	request := p.again(r, a.Party, a.Wish, c)
+	request.Slot = a.Slot
+	bars := without.bars
+	if a.Slot == r.Slot {
+		bars = without.barsHere // it has that time
+	}
+	refuse := func(no *domain.Rejection) (Seating, *domain.Rejection) {
+		return Seating{}, without.withAlternatives(no, request, "", a.Slot.StartsAt)
+	}
+	if code := bars(request); code != "" {
+		return refuse(without.explain(code, request))
+	}
+	var had []int
+	place := Place{Party: a.Party, StartsAt: a.Slot.StartsAt, Tables: r.Tables, Online: !request.Staff}
+	turn, want := without.stretch(request)
+	place.Occupied = want
+	own := !slices.ContainsFunc(p.Plan.Misfits(place), func(m Misfit) bool { return m.Rule != "slot" })
+	if own && (a.Wish == r.Wish || a.Wish == Wish{}) {
+		had = p.Plan.tableIndexes(r.Tables)
+	}
+	if len(had) > 0 && without.free(had, want) {
+		return Seating{Turn: turn, Occupied: want, Tables: had}, nil
+	}
+	seating, ok := without.seat(request)
+	if !ok {
+		return refuse(without.noTable(request))
+	}
+	return seating, nil
+}
+
+func (s State) moveTable(c MoveTable) ([]Event, error) {
+	p, r, err := s.open(VerbMoveTable, c.Number, c.Actor, c.Now)
+	if p == nil {
+		return nil, err
+	}
+	if len(c.Tables) == 0 {
+		return nil, domain.Invalid("tables", "name at least one table")
+	}
+	tables, err := p.Plan.indexes(c.Tables)
+	if err != nil {
+		return nil, err
+	}
+	if r.Bound && slices.Equal(p.Plan.tableIndexes(r.Tables), tables) {
+		return nil, nil
+	}
+	want := r.Occupied
+	if r.Status == StatusSeated {
+		want = domain.Interval{From: p.t, To: max(want.To, p.t+1)}
+	}
+	o := p.physical(p.t).release(r.Number)
+	seating, no := o.placeFor(Request{Slot: r.Slot, Party: r.Party, Staff: true, Now: p.t, Occupied: want}, tables, true)
+	if no != nil {
+		return nil, no
+	}
+	for _, e := range moved(p.Plan, seating.Moves, p.t, r.Number) {
+		p.add(e)
+	}
+	p.add(TablesMoved{Stamp: p.stamp(), Number: r.Number, Tables: p.Plan.tableIDs(tables)})
+	return p.end(), nil
+}
+
+func (s State) pin(c Pin) ([]Event, error) {
+	verb := VerbPin
+	if c.Off {
+		verb = VerbUnpin
+	}
+	p, r, err := s.open(verb, c.Number, c.Actor, c.Now)
+	if p == nil || r.Bound == !c.Off {
+		return nil, err
+	}
+	if c.Off {
+		p.add(Unpinned{Stamp: p.stamp(), Number: r.Number})
+	} else {
+		p.add(Pinned{Stamp: p.stamp(), Number: r.Number})
+	}
+	return p.end(), nil
+}
+
+func (s State) seatParty(c Seat) ([]Event, error) {
+	p, r, err := s.open(VerbSeat, c.Number, c.Actor, c.Now)
+	if p == nil {
+		return nil, err
+	}
+	covers := c.Covers
+	if covers == 0 {
+		covers = r.Party
+	}
+	switch {
+	case covers < 0 || covers > r.Party || covers < r.Covers:
+		return nil, domain.Invalid("covers", fmt.Sprintf("want %d to %d: all who sit by now", max(1, r.Covers), r.Party))
+	case r.Status == StatusSeated && covers == r.Covers:
+		return nil, nil
+	case r.Status == StatusSeated:
+		p.add(Seated{Stamp: p.stamp(), Number: r.Number, Covers: covers, Tables: r.Tables, Occupied: r.Occupied})
+		return p.end(), nil
+	case p.t < r.Turn.From.AddMinutes(-seatEarlyMinutes):
+		return nil, domain.Reject(domain.CodeTooEarly, fmt.Sprintf("a party can be seated from %d minutes before its time", seatEarlyMinutes),
+			domain.Reason{Rule: "starts_at", Limit: int64(r.Turn.From), Actual: int64(p.t)})
+	}
+	had, must := p.Plan.tableIndexes(r.Tables), r.Bound
+	if len(c.Tables) > 0 {
+		if had, err = p.Plan.indexes(c.Tables); err != nil {
+			return nil, err
+		}
+		must = true
+	}
+	// It sits from now on, if it is early; and not shorter than it was to, if its time is over.
+	want := domain.Interval{From: min(p.t, r.Occupied.From), To: r.Occupied.To}
+	if p.t >= want.To {
+		want = domain.Interval{From: p.t, To: p.t + r.Occupied.To - r.Occupied.From}
+	}
+	o := p.physical(p.t).release(r.Number)
+	seating, no := o.placeFor(Request{Slot: r.Slot, Party: r.Party, Wish: r.Wish, Staff: true, Now: p.t, Occupied: want}, had, must)
+	if no != nil {
+		return nil, no
+	}
+	for _, e := range moved(p.Plan, seating.Moves, p.t, r.Number) {
+		p.add(e)
+	}
+	p.add(Seated{Stamp: p.stamp(), Number: r.Number, Covers: covers, Tables: p.Plan.tableIDs(seating.Tables), Occupied: want})
+	return p.end(), nil
+}
+
+func (s State) complete(c Complete) ([]Event, error) {
+	p, r, err := s.open(VerbComplete, c.Number, c.Actor, c.Now)
+	if p == nil {
+		return nil, err
+	}
+	p.add(Completed{Stamp: p.stamp(), Number: r.Number, FreedAt: p.t})
+	return p.end(), nil
+}
+
+func (s State) noShow(c MarkNoShow) ([]Event, error) {
+	p, r, err := s.open(VerbNoShow, c.Number, c.Actor, c.Now)
+	if p == nil {
+		return nil, err
+	}
+	if p.t < r.Turn.From {
+		return nil, domain.Reject(domain.CodeTooEarly, "a party is no no-show before its time",
+			domain.Reason{Rule: "starts_at", Limit: int64(r.Turn.From), Actual: int64(p.t)})
+	}
+	p.add(NoShow{Stamp: p.stamp(), Number: r.Number})
+	return p.end(), nil
+}
+
+func (s State) reinstate(c Reinstate) ([]Event, error) {
+	if err := c.Override.allowed(c.Actor); err != nil {
+		return nil, err
+	}
+	p, r, err := s.open(VerbReinstate, c.Number, c.Actor, c.Now)
+	if p == nil {
+		return nil, err
+	}
+	back := *r
+	back.Status, back.ExpiresAt, back.Bound = StatusConfirmed, 0, false
+	if r.Status == StatusCompleted {
+		back.Status, back.Bound, back.Occupied.To = StatusSeated, true, r.Turn.To.AddMinutes(p.Plan.Policy.BufferMinutes)
+	} else if p.t >= r.Occupied.To {
+		return nil, domain.Reject(domain.CodeInPast, "its time is over", domain.Reason{Rule: "starts_at", Limit: int64(p.t), Actual: int64(r.Turn.From)})
+	}
+	if no := p.restore(r, &back, c.Override.Rule, back.Status == StatusSeated); no != nil {
+		return nil, no
+	}
+	return p.end(), nil
+}
+
+// restore writes that r is again as back says, where there are tables for it: those of
+// back, or others unless it must have those. Pacing counts for a party that was not counted.
+func (p *page) restore(r, back *Reservation, skip domain.Code, must bool) *domain.Rejection {
+	o := p.physical(p.t).release(r.Number)
+	request := Request{
+		Slot: back.Slot, Party: back.Party, Wish: back.Wish, Staff: !back.Online, Now: p.t, Skip: skip, Occupied: back.Occupied,
+	}
+	if !r.Status.Live() && r.Status != StatusCompleted && o.overPace(request) > 0 && skip != domain.CodePacingFull {
+		return o.pacingFull(request)
+	}
+	// What is past needs no tables any more.
+	if request.Occupied.From < p.t && back.Status == StatusSeated {
+		request.Occupied = domain.Interval{From: p.t, To: max(back.Occupied.To, p.t+1)}
+	}
+	seating, no := o.placeFor(request, p.Plan.tableIndexes(back.Tables), must)
+	if no != nil {
+		return no
+	}
+	for _, e := range moved(p.Plan, seating.Moves, p.t, r.Number) {
+		p.add(e)
+	}
+	tables := p.Plan.tableIDs(seating.Tables)
+	p.add(Reinstated{
+		Stamp: p.stamp(), Number: r.Number, From: r.Status, To: back.Status, Covers: back.Covers, Tables: tables,
+		Bound: back.Bound && slices.Equal(tables, back.Tables), Turn: back.Turn, Occupied: back.Occupied, ExpiresAt: back.ExpiresAt,
+	})
+	return nil
+}
