@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"daybook/eventstore"
 	"daybook/eventstore/embedded"
@@ -209,4 +211,45 @@ func BenchmarkSubscribe(b *testing.B) {
 		wg.Wait()
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 	})
+}
+
+// BenchmarkDelivery measures how long after the call of Append a subscription that keeps
+// up has the event, and how long after the answer; delivery is often first.
+func BenchmarkDelivery(b *testing.B) {
+	s := benchStore(b)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	sub, err := s.Subscribe(ctx, eventstore.Start, eventstore.Filter{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = sub.Close() }()
+	arrived := make(chan time.Time, 1)
+	go func() {
+		for {
+			batch, err := sub.Next(ctx)
+			if err != nil {
+				return
+			}
+			if len(batch.Records) > 0 {
+				arrived <- time.Now()
+			}
+		}
+	}()
+	var afterCall, afterAnswer []time.Duration
+	for b.Loop() {
+		called := time.Now()
+		if _, err := s.Append(ctx, "day", eventstore.Any(), benchEvent()); err != nil {
+			b.Fatal(err)
+		}
+		answered := time.Now()
+		at := <-arrived
+		afterCall = append(afterCall, at.Sub(called))
+		afterAnswer = append(afterAnswer, max(0, at.Sub(answered)))
+	}
+	for name, times := range map[string][]time.Duration{"call": afterCall, "answer": afterAnswer} {
+		slices.Sort(times)
+		b.ReportMetric(float64(times[len(times)/2].Microseconds()), "µs-after-"+name+"-p50")
+		b.ReportMetric(float64(times[len(times)*99/100].Microseconds()), "µs-after-"+name+"-p99")
+	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"daybook/eventstore"
 )
 
@@ -162,20 +164,39 @@ func (w *writer) put(stream eventstore.StreamName, h *head, rec *eventstore.Reco
 	putRecordKey(op.Key, rec.Position)
 	copy(op.Value, value)
 	_ = op.Finish() // fails only for indexed batches
-	op = b.SetDeferred(streamKeySize, placeSize)
-	putStreamKey(op.Key, h.number, rec.Revision)
-	putPlace(op.Value, p)
-	_ = op.Finish()
-	op = b.SetDeferred(idKeySize, 8)
-	putIDKey(op.Key, h.number, rec.ID)
-	binary.BigEndian.PutUint64(op.Value, uint64(rec.Revision))
-	_ = op.Finish()
+	w.entries = append(w.entries, streamPlace{number: h.number, revision: revision, place: p})
 
 	if revision != eventstore.DeletedRevision {
 		h.add(w.number, p)
 	}
 	w.current.records++
 	w.current.bytes += len(value)
+}
+
+// streamPlace is what the batch has yet to say of a record.
+type streamPlace struct {
+	number   uint64
+	revision eventstore.Revision
+	place
+}
+
+// index adds to the batch what leads to its records. It comes after all of them, kind by
+// kind: Pebble finds the place for a key in half the time if the one before it is near.
+func (w *writer) index(b *pebble.Batch) {
+	for i := range w.entries {
+		e := &w.entries[i]
+		op := b.SetDeferred(streamKeySize, placeSize)
+		putStreamKey(op.Key, e.number, e.revision)
+		putPlace(op.Value, e.place)
+		_ = op.Finish()
+	}
+	for i := range w.entries {
+		e := &w.entries[i]
+		op := b.SetDeferred(idKeySize, 8)
+		putIDKey(op.Key, e.number, e.id)
+		binary.BigEndian.PutUint64(op.Value, uint64(e.revision))
+		_ = op.Finish()
+	}
 }
 
 // name writes what the stream's name leads to.

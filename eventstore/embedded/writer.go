@@ -38,6 +38,7 @@ type writer struct {
 
 	number   uint64 // of the group being put together
 	current  *group
+	entries  []streamPlace       // of its records
 	last     eventstore.Position // of the last record given a place
 	applied  eventstore.Position // of the last record that Pebble has
 	recorded int64               // time of the last record, microseconds
@@ -123,9 +124,11 @@ func (w *writer) commit() {
 	g.end, w.applied = w.last, w.last
 	w.room.since += g.bytes
 	if g.records > 0 && w.s.Failure() == nil {
+		w.index(g.batch)
 		if g.err = w.s.db.ApplyNoSyncWait(g.batch, pebble.Sync); g.err != nil {
 			w.s.fail(g.err) // at once: the next group must not build on this one
 		}
 	}
+	w.entries = w.entries[:0]
 	w.groups <- g
 }
