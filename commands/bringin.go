@@ -42,7 +42,7 @@ func (a *App) BringInRestaurant(ctx context.Context, b BringInRestaurant) (domai
 	by := domain.Importer()
 	id := domain.NewRestaurantID(codec.CommandID("import", "restaurant", b.Key))
 	// Each part stands for the whole: a part that was so already left no trace of its own.
-	meta := a.metadata(Caller{Body: canonical(b)}, by)
+	meta := a.metadata(Caller{Body: canonical(b.form())}, by)
 	var requests []Request[restaurant.Command]
 	add := func(what string, c restaurant.Command) {
 		requests = append(requests, Request[restaurant.Command]{
