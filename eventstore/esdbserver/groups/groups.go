@@ -21,6 +21,15 @@
 // checkpoint of a group is the newest of $persistentsubscription-STREAM::GROUP-checkpoint;
 // its parked messages are links in $persistentsubscription-STREAM::GROUP-parked. The names
 // and forms are EventStoreDB's. How often a message was tried is kept in memory alone.
+//
+// # Where EventStoreDB does otherwise
+//
+// It hides a replayed message from the parked stream when it reads it, and loses it in a
+// crash; a consumer that says Stop there skips the message; a message that cannot be parked
+// is dropped after some tries. A group over the whole ledger is not given what groups write.
+// History and what is new share one buffer, so LiveBufferSize changes nothing; a group
+// without consumers reads nothing ahead. Buffers, consumers, groups and the bytes held in
+// memory have limits of their own. Expressions of filters are those of RE2.
 package groups
 
 import (
