@@ -97,13 +97,13 @@ func TestConsumersShareAStream(t *testing.T) {
 	}
 	// From here on what one holds goes to the others.
 	mu.Lock()
-	times, counts := maps.Clone(given), slices.Clone(by)
+	once, counts := maps.Clone(given), slices.Clone(by)
 	mu.Unlock()
 	cancel()
 	for range consumers {
 		<-failed
 	}
-	for revision, times := range times {
+	for revision, times := range once {
 		if times != 1 {
 			t.Errorf("revision %d was given %d times", revision, times)
 		}

@@ -126,6 +126,10 @@ func nothingIsLost(t *testing.T, seed uint64) {
 	f.start()
 	defer func() { f.stop() }()
 	g := group(day, "g")
+	if rng.IntN(2) == 0 {
+		g = group(groups.All, "g")
+		g.Filter = &groups.Filter{Prefixes: []string{string(day)}}
+	}
 	g.Strategy = []groups.Strategy{groups.RoundRobin, groups.DispatchToSingle, groups.Pinned}[rng.IntN(3)]
 	g.MaxRetryCount = rng.IntN(4)
 	g.CheckpointAfter = time.Duration(rng.IntN(5)) * time.Millisecond
