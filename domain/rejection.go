@@ -48,7 +48,6 @@ const (
 	CodePlanChanging    Code = "plan_changing"
 	CodeNotMoving       Code = "not_moving"
 	CodeDecisionNeeded  Code = "decision_needed"
-	CodeTableTaken      Code = "table_taken"
 )
 
 // Rejection is a decider's "no": which rule, why in one sentence, what blocks it, and what
