@@ -53,8 +53,8 @@ func TestCopyOverTheWireAndBack(t *testing.T) {
 	from, middle, back := ledger(t), remote(t), ledger(t)
 	book(t, from, 800, 2)
 	if _, err := from.Append(t.Context(), "pictures", eventstore.NoStream(),
-		eventstore.Event{ID: eventID(1), Type: "picture", Data: []byte(`{"p":"…"}`), Metadata: []byte(`{"v":1}`)},
-		eventstore.Event{ID: eventID(2), Type: "empty", Data: []byte(`{}`)},
+		eventstore.Event{ID: eventID(1), Type: "picture", Data: []byte{0xff, 0, 0x7f}, Metadata: []byte(`{"v":1}`), Binary: true},
+		eventstore.Event{ID: eventID(2), Type: "empty"},
 	); err != nil {
 		t.Fatalf("append: %v", err)
 	}
@@ -74,6 +74,46 @@ func TestCopyOfAnEmptyStore(t *testing.T) {
 	}
 	if want := (transfer.Report{Verified: verified}); report != want {
 		t.Errorf("report %+v, want %+v", report, want)
+	}
+}
+
+// TestDeletedStreams has streams that their store shows in part or no longer. All that
+// the ledger has is copied, and shown by the target.
+func TestDeletedStreams(t *testing.T) {
+	from, to := ledger(t), ledger(t)
+	book(t, from, 60, 12)
+	ctx := t.Context()
+	if _, err := from.Delete(ctx, "day-0", eventstore.Any()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := from.Append(ctx, "day-0", eventstore.NoStream(), numbered(1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := from.Tombstone(ctx, "day-1", eventstore.Any()); err != nil {
+		t.Fatal(err)
+	}
+	report := mustCopy(t, from, to, transfer.Options{})
+	sameLedgers(t, from, to)
+	omitted := uint64(0)
+	for _, err := range from.ReadAll(ctx, eventstore.Start, eventstore.Everything()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		omitted++
+	}
+	omitted -= 61
+	if report.Copied != 61 || report.Omitted != omitted || omitted < 2 || report.Left != 0 {
+		t.Errorf("%+v, want 61 copied and %d omitted", report, omitted)
+	}
+	shown := 0
+	for _, err := range to.ReadStream(ctx, "day-1", 0) {
+		if err != nil {
+			t.Fatalf("a stream that the source had ended: %v", err)
+		}
+		shown++
+	}
+	if shown == 0 {
+		t.Error("the target shows nothing of a stream that the source had ended")
 	}
 }
 
