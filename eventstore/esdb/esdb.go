@@ -23,6 +23,15 @@
 // NoStream it does so for ever; with Any and Exists a KurrentDB recalls only what it
 // appended lately, esdbserver everything.
 //
+// # When the other side changes
+//
+// A call that fails because no server is there, or because the connection broke, is not
+// made again here: the caller knows from ErrUnavailable and ErrUnknownOutcome what that
+// means, and its next call finds the server again. A call that met a server which leads no
+// longer was not looked at there, so it is made again at the leader. A connection on which
+// a call got no answer in time is not used for another. Subscriptions end with
+// ErrUnavailable on all of these; subscribe again from the last position.
+//
 // # The client's traps
 //
 // They are dealt with here so that no one else has to know them. A client object whose
