@@ -184,6 +184,33 @@ func TestWhoMayDoWhat(t *testing.T) {
 	}
 }
 
+// TestRefusedAppendsAreTakenIn to their end: a client whose messages are not taken sees
+// that it cannot send, and not why.
+func TestRefusedAppendsAreTakenIn(t *testing.T) {
+	for name, c := range map[string]struct {
+		options esdbserver.Options
+		want    codes.Code
+	}{
+		"read-only":    {esdbserver.Options{ReadOnly: true}, codes.PermissionDenied},
+		"to strangers": {esdbserver.Options{Authenticate: esdbserver.User("admin", "changeit")}, codes.Unauthenticated},
+	} {
+		_, conn := start(t, openLedger(t), c.options)
+		stream, err := streams.NewStreamsClient(conn).Append(within(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range 40 {
+			m := changed(n, func(m *streams.AppendReq_ProposedMessage) { m.Data = make([]byte, 64<<10) })
+			if err := stream.Send(m); err != nil {
+				t.Errorf("%s: message %d: %v", name, n, err)
+				break
+			}
+		}
+		_, err = stream.CloseAndRecv()
+		wantCode(t, name, err, c.want)
+	}
+}
+
 // TestRefusalSaysHowToAllowIt, for whoever reads it has to do something about it.
 func TestRefusalSaysHowToAllowIt(t *testing.T) {
 	_, conn := start(t, openLedger(t), esdbserver.Options{ReadOnly: true})
