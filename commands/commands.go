@@ -52,6 +52,22 @@ type UseCases interface {
 	HoldTable(context.Context, Caller, HoldTable) (Booked, error)
 	ConfirmReservation(context.Context, Caller, domain.ReservationID) (Booked, error)
 	CancelReservation(context.Context, Caller, domain.ReservationID, string) (Booked, error)
+	AmendReservation(context.Context, Caller, domain.ReservationID, AmendReservation) (Booked, error)
+
+	// The floor: staff's.
+	SeatParty(context.Context, Caller, domain.ReservationID, domain.PartySize, []domain.TableID) (Booked, error)
+	CompleteSeating(context.Context, Caller, domain.ReservationID) (Booked, error)
+	MarkNoShow(context.Context, Caller, domain.ReservationID) (Booked, error)
+	Reinstate(context.Context, Caller, domain.ReservationID, restaurantday.Override) (Booked, error)
+	MoveTable(context.Context, Caller, domain.ReservationID, []domain.TableID) (Booked, error)
+	PinTable(ctx context.Context, c Caller, id domain.ReservationID, off bool) (Booked, error)
+	SeatWalkIn(context.Context, Caller, SeatWalkIn) (Booked, error)
+	UndoAction(ctx context.Context, c Caller, id domain.RestaurantID, date domain.ServiceDate, action, number uint32) (Receipt[restaurantday.State], error)
+
+	// The waitlist.
+	JoinWaitlist(context.Context, Caller, JoinWaitlist) (Waiting, error)
+	LeaveWaitlist(context.Context, Caller, domain.WaitlistID) (Waiting, error)
+	AcceptOffer(context.Context, Caller, domain.WaitlistID) (Booked, error)
 
 	// The house itself.
 	OpenDay(context.Context, domain.RestaurantID, domain.ServiceDate) (eventstore.Position, error)
@@ -190,6 +206,15 @@ func (a *App) zone(name string) *time.Location {
 	}
 	a.zones.Store(name, loc)
 	return loc
+}
+
+// zoneOf is the time zone of a restaurant.
+func (a *App) zoneOf(r restaurantOutcome) (*time.Location, error) {
+	loc := a.zone(r.State.Profile.TimeZone)
+	if loc == nil {
+		return nil, fmt.Errorf("commands: restaurant %s has the unknown time zone %q", r.State.ID, r.State.Profile.TimeZone)
+	}
+	return loc, nil
 }
 
 // permissionAge is how old the state may be from which it is judged who may do what.

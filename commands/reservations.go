@@ -22,6 +22,7 @@ type HoldTable struct {
 	Wish       restaurantday.Wish
 	Confirm    bool
 	Details    restaurantday.Details
+	Override   restaurantday.Override // one rule that staff set aside
 }
 
 // Booked is a reservation as a command left it.
@@ -58,9 +59,9 @@ func (a *App) HoldTable(ctx context.Context, c Caller, h HoldTable) (Booked, err
 	if err != nil {
 		return Booked{}, err
 	}
-	loc := a.zone(r.State.Profile.TimeZone)
-	if loc == nil {
-		return Booked{}, fmt.Errorf("commands: restaurant %s has the unknown time zone %q", h.Restaurant, r.State.Profile.TimeZone)
+	loc, err := a.zoneOf(r)
+	if err != nil {
+		return Booked{}, err
 	}
 	if h.StartsAt != 0 {
 		date := domain.ServiceDateAt(h.StartsAt, loc, r.State.DayBoundary)
@@ -79,7 +80,7 @@ func (a *App) HoldTable(ctx context.Context, c Caller, h HoldTable) (Booked, err
 	now := a.now()
 	command := restaurantday.Hold{
 		Now: now, Actor: who, Diner: diner, Party: h.Party, Time: h.Time, StartsAt: h.StartsAt,
-		Wish: h.Wish, Confirm: h.Confirm, Code: confirmationCode(id), Details: h.Details,
+		Wish: h.Wish, Confirm: h.Confirm, Code: confirmationCode(id), Details: h.Details, Override: h.Override,
 	}
 	var planErr error
 	command.Opening, planErr = a.opening(r, h.Date, now)
@@ -118,9 +119,11 @@ func rejectionOr(err error) (*domain.Rejection, error) {
 	return no, err
 }
 
+// heldNumber is the entry that a command made. What it brought about for those who wait
+// stands in the same append.
 func heldNumber(events []restaurantday.Event) uint32 {
 	for _, e := range events {
-		if held, ok := e.(restaurantday.Held); ok {
+		if held, ok := e.(restaurantday.Held); ok && held.Source != restaurantday.SourceWaitlist {
 			return held.Number
 		}
 	}

@@ -1,0 +1,172 @@
+package commands
+
+import (
+	"context"
+
+	"daybook/domain"
+	"daybook/domain/restaurantday"
+	"daybook/eventstore/codec"
+)
+
+// AmendReservation changes a reservation within its day. What is zero stays as it is.
+type AmendReservation struct {
+	Party    domain.PartySize
+	Time     string
+	StartsAt domain.Instant
+	Wish     *restaurantday.Wish
+	Details  *restaurantday.Details // take the place of those before
+	Override restaurantday.Override // staff's only
+}
+
+// AmendReservation gives a reservation another party, time, wish or details. Where the new
+// place is refused the old one stays.
+func (a *App) AmendReservation(ctx context.Context, c Caller, id domain.ReservationID, m AmendReservation) (Booked, error) {
+	return a.change(ctx, c, id, func(who domain.Actor, number uint32) restaurantday.Command {
+		return restaurantday.Amend{
+			Now: a.now(), Actor: who, Number: number, Party: m.Party, Time: m.Time, StartsAt: m.StartsAt,
+			Wish: m.Wish, Details: m.Details, Override: m.Override,
+		}
+	})
+}
+
+// MoveTable gives a party the tables that staff choose, and binds it to them.
+func (a *App) MoveTable(ctx context.Context, c Caller, id domain.ReservationID, tables []domain.TableID) (Booked, error) {
+	return a.change(ctx, c, id, func(who domain.Actor, number uint32) restaurantday.Command {
+		return restaurantday.MoveTable{Now: a.now(), Actor: who, Number: number, Tables: tables}
+	})
+}
+
+// PinTable binds a party to the tables it has or, with off, lets it be re-assigned again.
+func (a *App) PinTable(ctx context.Context, c Caller, id domain.ReservationID, off bool) (Booked, error) {
+	return a.change(ctx, c, id, func(who domain.Actor, number uint32) restaurantday.Command {
+		return restaurantday.Pin{Now: a.now(), Actor: who, Number: number, Off: off}
+	})
+}
+
+// SeatParty puts a party at its tables, or at others: covers are all who sit by then, 0 for
+// the whole party.
+func (a *App) SeatParty(
+	ctx context.Context, c Caller, id domain.ReservationID, covers domain.PartySize, tables []domain.TableID,
+) (Booked, error) {
+	return a.change(ctx, c, id, func(who domain.Actor, number uint32) restaurantday.Command {
+		return restaurantday.Seat{Now: a.now(), Actor: who, Number: number, Covers: covers, Tables: tables}
+	})
+}
+
+// CompleteSeating ends a seating; its tables are free from then on.
+func (a *App) CompleteSeating(ctx context.Context, c Caller, id domain.ReservationID) (Booked, error) {
+	return a.change(ctx, c, id, func(who domain.Actor, number uint32) restaurantday.Command {
+		return restaurantday.Complete{Now: a.now(), Actor: who, Number: number}
+	})
+}
+
+// MarkNoShow records that a party never came.
+func (a *App) MarkNoShow(ctx context.Context, c Caller, id domain.ReservationID) (Booked, error) {
+	return a.change(ctx, c, id, func(who domain.Actor, number uint32) restaurantday.Command {
+		return restaurantday.MarkNoShow{Now: a.now(), Actor: who, Number: number}
+	})
+}
+
+// Reinstate takes back that a reservation was cancelled, a no-show or completed, where
+// there are tables for it.
+func (a *App) Reinstate(ctx context.Context, c Caller, id domain.ReservationID, o restaurantday.Override) (Booked, error) {
+	return a.change(ctx, c, id, func(who domain.Actor, number uint32) restaurantday.Command {
+		return restaurantday.Reinstate{Now: a.now(), Actor: who, Number: number, Override: o}
+	})
+}
+
+// SeatWalkIn is a party at the door.
+type SeatWalkIn struct {
+	Restaurant domain.RestaurantID
+	Party      domain.PartySize // 0 with Waitlist: its party
+	Covers     domain.PartySize // who sit down now; 0 for the whole party
+	Tables     []domain.TableID // those that staff choose; none for any
+	Wish       restaurantday.Wish
+	Waitlist   domain.WaitlistID // whose party it is; empty for none
+	Details    restaurantday.Details
+	Override   restaurantday.Override
+}
+
+// SeatWalkIn seats a party that stands at the door, now, on the service date that it is at
+// the restaurant. A party that waited there is looked for on that date, too.
+func (a *App) SeatWalkIn(ctx context.Context, c Caller, w SeatWalkIn) (Booked, error) {
+	r, err := a.restaurantState(ctx, w.Restaurant)
+	if err != nil {
+		return Booked{}, err
+	}
+	now := a.now()
+	date, err := a.today(r, now)
+	if err != nil {
+		return Booked{}, err
+	}
+	entry := uint32(0)
+	if w.Waitlist != "" {
+		rid, on, n := w.Waitlist.Day()
+		if rid != w.Restaurant || on != date {
+			return Booked{}, domain.Reject(domain.CodeNotFound, "no such entry of today's waitlist")
+		}
+		entry = n
+	}
+	who := c.actor(r.State)
+	id := a.commandID(c, string(w.Restaurant)+" "+date.String())
+	command := restaurantday.WalkIn{
+		Now: now, Actor: who, Party: w.Party, Covers: w.Covers, Tables: w.Tables, Wish: w.Wish, Entry: entry,
+		Code: confirmationCode(id), Details: w.Details, Override: w.Override,
+	}
+	o, err := a.onDay(ctx, c, r, date, now, id, func(opening *restaurantday.Open) restaurantday.Command {
+		command.Opening = opening
+		return command
+	})
+	told := Booked{Restaurant: w.Restaurant, Date: date, Zone: r.State.Profile.TimeZone, Staff: who.Kind == domain.ActorStaff}
+	if err != nil {
+		return told, err
+	}
+	b, err := booked(o, heldNumber(o.Events))
+	b.Staff = told.Staff
+	return b, err
+}
+
+// UndoAction takes back what staff did on a day: the action of this number, or the last
+// one where it is 0, or the last on one entry where number is not 0.
+func (a *App) UndoAction(
+	ctx context.Context, c Caller, id domain.RestaurantID, date domain.ServiceDate, action, number uint32,
+) (Receipt[restaurantday.State], error) {
+	r, err := a.restaurantState(ctx, id)
+	if err != nil {
+		return Receipt[restaurantday.State]{}, err
+	}
+	who := c.actor(r.State)
+	o, err := a.days.handle(ctx, codec.DayStream(id, date), Request[restaurantday.Command]{
+		Command: restaurantday.Undo{Now: a.now(), Actor: who, Action: action, Number: number},
+		ID:      a.commandID(c, string(id)+" "+date.String()), Meta: a.metadata(c, who),
+	})
+	if err != nil {
+		return Receipt[restaurantday.State]{}, err
+	}
+	return receipt(o), nil
+}
+
+// today is the service date that it is at a restaurant.
+func (a *App) today(r restaurantOutcome, now domain.Instant) (domain.ServiceDate, error) {
+	loc, err := a.zoneOf(r)
+	if err != nil {
+		return 0, err
+	}
+	return domain.ServiceDateAt(now, loc, r.State.DayBoundary), nil
+}
+
+// onDay handles a command that may open its day. Where the day has no plan and cannot be
+// given one, it is refused with why.
+func (a *App) onDay(
+	ctx context.Context, c Caller, r restaurantOutcome, date domain.ServiceDate, now domain.Instant, id [16]byte,
+	command func(*restaurantday.Open) restaurantday.Command,
+) (dayOutcome, error) {
+	opening, planErr := a.opening(r, date, now)
+	o, err := a.days.handle(ctx, codec.DayStream(r.State.ID, date), Request[restaurantday.Command]{
+		Command: command(opening), ID: id, Meta: a.metadata(c, c.actor(r.State)),
+	})
+	if no, ok := domain.Rejected(err); ok && no.Code == domain.CodeNotOpened && planErr != nil {
+		return o, planErr
+	}
+	return o, err
+}
