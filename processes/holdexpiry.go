@@ -165,7 +165,8 @@ func (h *HoldExpiry) passOver(ctx context.Context, r eventstore.Record, err erro
 
 func (h *HoldExpiry) see(ctx context.Context, r eventstore.Record) error {
 	switch r.Type {
-	case codec.TypeReservationHeld, codec.TypeReservationConfirmed, codec.TypeReservationCancelled, codec.TypeReservationExpired:
+	case codec.TypeReservationHeld, codec.TypeReservationConfirmed, codec.TypeReservationCancelled, codec.TypeReservationExpired,
+		codec.TypeReservationHoldExtended, codec.TypeReservationReinstated:
 	default:
 		return nil
 	}
@@ -175,11 +176,13 @@ func (h *HoldExpiry) see(ctx context.Context, r eventstore.Record) error {
 	}
 	switch e := d.Event.(type) {
 	case restaurantday.Held:
-		key := holdKey{r.Stream, e.Number}
-		h.settle(key) // the same record may come twice
-		p := &pendingHold{holdKey: key, expires: e.ExpiresAt, after: h.at}
-		h.pending[key] = p
-		heap.Push(&h.due, p)
+		h.await(holdKey{r.Stream, e.Number}, e.ExpiresAt)
+	case restaurantday.HoldExtended:
+		h.await(holdKey{r.Stream, e.Number}, e.ExpiresAt)
+	case restaurantday.Reinstated: // a confirmation that was undone is a hold again
+		if e.To == restaurantday.StatusPending {
+			h.await(holdKey{r.Stream, e.Number}, e.ExpiresAt)
+		}
 	case restaurantday.Confirmed:
 		h.settle(holdKey{r.Stream, e.Number})
 	case restaurantday.Cancelled:
@@ -188,6 +191,14 @@ func (h *HoldExpiry) see(ctx context.Context, r eventstore.Record) error {
 		h.settle(holdKey{r.Stream, e.Number})
 	}
 	return nil
+}
+
+// await waits for a hold to lapse.
+func (h *HoldExpiry) await(key holdKey, expires domain.Instant) {
+	h.settle(key) // the same record may come twice
+	p := &pendingHold{holdKey: key, expires: expires, after: h.at}
+	h.pending[key] = p
+	heap.Push(&h.due, p)
 }
 
 func (h *HoldExpiry) settle(key holdKey) {

@@ -113,7 +113,7 @@ type Reinstate struct {
 	Now      domain.Instant
 	Actor    domain.Actor
 	Number   uint32
-	Override Override // pacing_full alone has an effect
+	Override Override // pacing_full and outside_hours alone have an effect
 }
 
 // WalkIn seats a party that stands at the door, now.
@@ -164,13 +164,17 @@ type AcceptOffer struct {
 	Entry uint32
 }
 
-// StartMove begins to move a reservation to another day.
+// StartMove begins to move a reservation to another day. Without Time and StartsAt it is to
+// be at the time of day that it is now, without Party as large as it is.
 type StartMove struct {
-	Now    domain.Instant
-	Actor  domain.Actor
-	Number uint32
-	To     domain.ServiceDate
-	Move   string // names the move, on both days
+	Now      domain.Instant
+	Actor    domain.Actor
+	Number   uint32
+	To       domain.ServiceDate
+	Time     string // local HH:MM, on that day
+	StartsAt domain.Instant
+	Party    domain.PartySize
+	Move     string // names the move, on both days
 }
 
 // ExtendHold keeps the hold of a move alive until an instant. It is already so where it

@@ -235,10 +235,23 @@ func (s State) reinstate(c Reinstate) ([]Event, error) {
 	} else if p.t >= r.Occupied.To {
 		return nil, domain.Reject(domain.CodeInPast, "its time is over", domain.Reason{Rule: "starts_at", Limit: int64(p.t), Actual: int64(r.Turn.From)})
 	}
+	if no := p.hasTime(&back, c.Override.Rule); no != nil {
+		return nil, no
+	}
 	if no := p.restore(r, &back, c.Override.Rule, back.Status == StatusSeated); no != nil {
 		return nil, no
 	}
 	return p.end(), nil
+}
+
+// hasTime refuses a reservation for a time that a changed plan no longer has, unless staff
+// say so now or said so then.
+func (p *page) hasTime(back *Reservation, skip domain.Code) *domain.Rejection {
+	if back.Status == StatusSeated || back.Source == SourceWalkIn || skip == domain.CodeOutsideHours || back.Override.Rule == domain.CodeOutsideHours {
+		return nil
+	}
+	_, no := p.findSlot("", back.Slot.StartsAt)
+	return no
 }
 
 // restore writes that r is again as back says, where there are tables for it: those of

@@ -30,6 +30,7 @@ type Action struct {
 	Number   uint32 // the entry of the book
 	At       domain.Instant
 	before   *Reservation
+	plan     uint64 // the revision of the plan it was done under
 }
 
 // actionsKept is how many of staff's last actions can be undone.
@@ -47,6 +48,6 @@ func (s State) acts(kind ActionKind, number uint32, at domain.Instant) State {
 	}
 	s.acted++
 	from := max(0, len(s.actions)+1-actionsKept)
-	s.actions = append(slices.Clone(s.actions[from:]), Action{Sequence: s.acted, Kind: kind, Number: number, At: at, before: before})
+	s.actions = append(slices.Clone(s.actions[from:]), Action{Sequence: s.acted, Kind: kind, Number: number, At: at, before: before, plan: s.Plan.Revision})
 	return s
 }

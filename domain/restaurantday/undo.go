@@ -42,6 +42,10 @@ func (s State) actionToUndo(c Undo) (Action, error) {
 			return Action{}, domain.Reject(domain.CodeUndoBlocked, fmt.Sprintf("staff did something to this entry since: %s; undo that first", o.Kind),
 				domain.Reason{Rule: "action", Actual: int64(o.Sequence), Blocked: []domain.Block{blockOf(r)}})
 		}
+		if s.Plan.Revision != a.plan {
+			return Action{}, domain.Reject(domain.CodeUndoBlocked, "the day's plan has changed since",
+				domain.Reason{Rule: "plan_changed", Limit: int64(a.plan), Actual: int64(s.Plan.Revision)})
+		}
 		if r.changes != a.before.changes+1 {
 			return Action{}, domain.Reject(domain.CodeUndoBlocked, "the reservation has changed since",
 				domain.Reason{Rule: "changed_at", Actual: int64(r.ChangedAt), Blocked: []domain.Block{blockOf(r)}})

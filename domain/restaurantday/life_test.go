@@ -1,0 +1,204 @@
+package restaurantday
+
+import (
+	"reflect"
+	"testing"
+
+	"daybook/domain"
+)
+
+var host = domain.Staff("usr_00000000000000000000000009")
+
+// firm is a confirmed hold.
+func firm(at domain.Instant, party domain.PartySize, time string) Hold {
+	h := hold(at, party, time)
+	h.Confirm = true
+	return h
+}
+
+func sameEvents(t *testing.T, got []Event, want ...Event) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+}
+
+func until(from, to domain.Instant) domain.Interval { return domain.Interval{From: from, To: to} }
+
+func TestSeatCompleteAndTakeBack(t *testing.T) {
+	s := given(t, firm(now, 4, "18:00"))
+	d := Decider()
+	early := evening - 10*minute
+	c := []domain.TableID{"tbl_c"}
+
+	part := decided(t, s, Seat{Now: early, Actor: host, Number: 1, Covers: 2})
+	sameEvents(t, part, Seated{Stamp: stamp(early), Number: 1, Covers: 2, Tables: c, Occupied: until(early, evening+100*minute)})
+	s = d.Fold(s, part...)
+	if got := decided(t, s, Seat{Now: early, Actor: host, Number: 1, Covers: 2}); got != nil {
+		t.Errorf("seated again: %+v", got)
+	}
+	if no := refused(t, s, Seat{Now: early, Actor: host, Number: 1, Covers: 1}); no.Code != domain.CodeInvalid {
+		t.Errorf("fewer than sit: %v", no)
+	}
+	rest := decided(t, s, Seat{Now: evening, Actor: host, Number: 1})
+	sameEvents(t, rest, Seated{Stamp: stamp(evening), Number: 1, Covers: 4, Tables: c, Occupied: until(early, evening+100*minute)})
+	s = d.Fold(s, rest...)
+
+	done := evening + 30*minute
+	left := decided(t, s, Complete{Now: done, Actor: host, Number: 1})
+	sameEvents(t, left, Completed{Stamp: stamp(done), Number: 1, FreedAt: done})
+	over := d.Fold(s, left...)
+	if r, _ := over.Reservation(1); r.Status != StatusCompleted || r.Occupied != until(early, done) || r.FreedAt != done {
+		t.Errorf("completed: %+v", r)
+	}
+	sameEvents(t, decided(t, over, Undo{Now: done + 1, Actor: host}),
+		Undone{Stamp: stamp(done + 1), Number: 1, Action: 3, Kind: ActionComplete},
+		Reinstated{
+			Stamp: stamp(done + 1), Number: 1, From: StatusCompleted, To: StatusSeated, Covers: 4, Tables: c, Bound: true,
+			Turn: until(evening, evening+90*minute), Occupied: until(early, evening+100*minute),
+		})
+
+	// Somebody else sits there by then: undoing names who.
+	taken := d.Fold(over, decided(t, over, WalkIn{Now: done + minute, Actor: host, Party: 4})...)
+	no := refused(t, taken, Undo{Now: done + 2*minute, Actor: host, Number: 1})
+	if no.Code != domain.CodeUndoBlocked || len(no.Reasons) != 1 || len(no.Reasons[0].Blocked) != 1 || no.Reasons[0].Blocked[0].Number != 2 {
+		t.Errorf("undo with the table taken: %+v", no)
+	}
+}
+
+func TestWhoSitsIsNotSatUpon(t *testing.T) {
+	s := given(t, firm(now, 4, "18:00"), firm(now, 4, "20:00"), Seat{Now: evening, Actor: host, Number: 1})
+	// The first party still sits when the second is due, longer than it was to.
+	no := refused(t, s, Seat{Now: evening + 2*hour, Actor: host, Number: 2})
+	if no.Code != domain.CodeNoTable || no.Reasons[0].Blocked[0].Number != 1 {
+		t.Errorf("got %+v", no)
+	}
+	s = Decider().Fold(s, decided(t, s, Complete{Now: evening + 2*hour + 1, Actor: host, Number: 1})...)
+	decided(t, s, Seat{Now: evening + 2*hour + 2, Actor: host, Number: 2})
+}
+
+func TestNoShowAndReinstate(t *testing.T) {
+	s := given(t, firm(now, 4, "18:00"))
+	if no := refused(t, s, MarkNoShow{Now: evening - 1, Actor: host, Number: 1}); no.Code != domain.CodeTooEarly {
+		t.Errorf("before its time: %v", no)
+	}
+	if no := refused(t, s, MarkNoShow{Now: evening, Actor: domain.Diner(diner), Number: 1}); no.Code != domain.CodeForbidden {
+		t.Errorf("by the diner: %v", no)
+	}
+	gone := given(t, firm(now, 4, "18:00"), MarkNoShow{Now: evening + 15*minute, Actor: host, Number: 1})
+	at := evening + 20*minute
+	sameEvents(t, decided(t, gone, Reinstate{Now: at, Actor: host, Number: 1}), Reinstated{
+		Stamp: stamp(at), Number: 1, From: StatusNoShow, To: StatusConfirmed, Tables: []domain.TableID{"tbl_c"},
+		Turn: until(evening, evening+90*minute), Occupied: until(evening, evening+100*minute),
+	})
+	taken := Decider().Fold(gone, decided(t, gone, WalkIn{Now: at, Actor: host, Party: 3})...)
+	if no := refused(t, taken, Reinstate{Now: at + 1, Actor: host, Number: 1}); no.Code != domain.CodeNoTable || no.Reasons[0].Blocked[0].Number != 2 {
+		t.Errorf("with the table taken: %+v", no)
+	}
+	if no := refused(t, gone, Reinstate{Now: evening + 3*hour, Actor: host, Number: 1}); no.Code != domain.CodeInPast {
+		t.Errorf("when its time is over: %v", no)
+	}
+}
+
+func TestAmend(t *testing.T) {
+	s := given(t, firm(now, 2, "18:00"), firm(now, 4, "18:00"))
+	me := domain.Diner(diner)
+	later := decided(t, s, Amend{Now: now + 1, Actor: me, Number: 1, Time: "20:00", Details: &Details{Notes: "late"}})
+	sameEvents(t, later, Amended{
+		Stamp: stamp(now + 1), Number: 1, Diner: diner, Party: 2, Slot: plan().Slots[4], Turn: until(evening+2*hour, evening+3*hour),
+		Occupied: until(evening+2*hour, evening+3*hour+10*minute), Tables: []domain.TableID{"tbl_a"}, Told: true, Details: Details{Notes: "late"},
+	})
+	no := refused(t, s, Amend{Now: now + 1, Actor: me, Number: 1, Party: 3})
+	if no.Code != domain.CodeNoTable || no.Reasons[0].Blocked[0].Number != 2 || len(no.Alternatives) == 0 {
+		t.Errorf("more than fit: %+v", no)
+	}
+	if got := decided(t, s, Amend{Now: now + 1, Actor: me, Number: 1, Party: 2, Time: "18:00"}); got != nil {
+		t.Errorf("the same again: %+v", got)
+	}
+	// Inside the notice its own time can be kept, but no other be had.
+	near := evening - 10*minute
+	decided(t, s, Amend{Now: near, Actor: me, Number: 1, Party: 1})
+	if no := refused(t, s, Amend{Now: near, Actor: me, Number: 1, Time: "18:30"}); no.Code != domain.CodeTooSoon {
+		t.Errorf("too soon: %v", no)
+	}
+	if no := refused(t, s, Amend{Now: near, Actor: me, Number: 1, Time: "18:30", Override: Override{Rule: domain.CodeTooSoon, Reason: "please"}}); no.Code != domain.CodeForbidden {
+		t.Errorf("a diner's override: %v", no)
+	}
+	by := decided(t, s, Amend{Now: near, Actor: host, Number: 1, Time: "18:30", Override: Override{Rule: domain.CodeTooSoon, Reason: "regulars"}})
+	s = Decider().Fold(s, by...)
+	if r, _ := s.Reservation(1); r.Override.Reason != "regulars" || r.Slot.Time != "18:30" {
+		t.Errorf("overridden: %+v", r)
+	}
+	s = Decider().Fold(s, decided(t, s, Undo{Now: near + 1, Actor: host})...)
+	if r, _ := s.Reservation(1); r.Slot.Time != "18:00" || len(s.Actions()) != 0 {
+		t.Errorf("undone: %+v, %+v", r, s.Actions())
+	}
+}
+
+func TestOverridesHaveLimits(t *testing.T) {
+	ask := func(rule domain.Code, reason string, time string) Hold {
+		h := hold(now, 2, time)
+		h.Actor, h.Override = host, Override{Rule: rule, Reason: reason}
+		return h
+	}
+	if no := refused(t, State{}, ask(domain.CodeNoTable, "please", "18:00")); no.Code != domain.CodeNotOverridable {
+		t.Errorf("double booking: %v", no)
+	}
+	if no := refused(t, State{}, ask(domain.CodePacingFull, "", "18:00")); no.Code != domain.CodeInvalid {
+		t.Errorf("no reason: %v", no)
+	}
+	held := decided(t, State{}, ask(domain.CodeOutsideHours, "old friends", "17:15"))[1].(Held)
+	if want := (Slot{Time: "17:15", StartsAt: evening - 45*minute, Closes: evening - 45*minute + 12*hour, Shift: "dinner"}); held.Slot != want {
+		t.Errorf("a slot was made: %+v, want %+v", held.Slot, want)
+	}
+}
+
+func TestLateCancellation(t *testing.T) {
+	h := firm(now, 2, "18:00")
+	p := plan()
+	p.Policy.CancelMinutes = 120
+	h.Opening.Plan = p
+	s := given(t, h)
+	for at, late := range map[domain.Instant]bool{evening - 2*hour: false, evening - 2*hour + 1: true} {
+		sameEvents(t, decided(t, s, Cancel{Now: at, Actor: domain.Diner(diner), Number: 1}),
+			Cancelled{Stamp: stamp(at), Number: 1, Diner: diner, By: ByDiner, Late: late})
+	}
+}
+
+func TestMoveToAnotherDay(t *testing.T) {
+	me := domain.Diner(diner)
+	s := given(t, firm(now, 2, "18:00"), StartMove{Now: now, Actor: me, Number: 1, To: 20001, Move: "m"})
+	for _, c := range []Command{
+		Seat{Now: evening, Actor: host, Number: 1}, Amend{Now: now, Actor: me, Number: 1, Party: 1},
+		StartMove{Now: now, Actor: me, Number: 1, To: 20002, Move: "n"}, MarkNoShow{Now: evening, Actor: host, Number: 1},
+	} {
+		if no := refused(t, s, c); no.Code != domain.CodeMoving {
+			t.Errorf("%T: %v", c, no)
+		}
+	}
+	for _, c := range []Command{StartMove{Now: now, Actor: me, Number: 1, To: 20001, Move: "m"}, AbortMove{Now: now, Actor: domain.System(), Number: 1, Move: "n"}} {
+		if got := decided(t, s, c); got != nil {
+			t.Errorf("%T: %+v", c, got)
+		}
+	}
+	there := domain.NewReservationID(restaurant, 20001, 7)
+	finish := FinishMove{Now: now + 1, Actor: domain.System(), Number: 1, Move: "m", To: there}
+	sameEvents(t, decided(t, s, finish), Moved{Stamp: stamp(now + 1), Number: 1, To: there})
+	sameEvents(t, decided(t, s, AbortMove{Now: now, Actor: domain.System(), Number: 1, Move: "m", Reason: domain.CodeNoTable}),
+		MoveAborted{Stamp: stamp(now), Number: 1, Move: "m", Reason: domain.CodeNoTable})
+	ended := Decider().Fold(s, decided(t, s, Cancel{Now: now, Actor: me, Number: 1})...)
+	if no := refused(t, ended, finish); no.Code != domain.CodeCancelled {
+		t.Errorf("finished after a cancellation: %v", no)
+	}
+
+	h := hold(now, 2, "18:00")
+	h.MovedFrom = there
+	other := given(t, h)
+	sameEvents(t, decided(t, other, ExtendHold{Now: now + minute, Actor: domain.System(), Number: 1, Until: now + 20*minute}),
+		HoldExtended{Stamp: stamp(now + minute), Number: 1, ExpiresAt: now + 20*minute})
+	kept := given(t, h, ExtendHold{Now: now + minute, Actor: domain.System(), Number: 1, Until: now + 20*minute})
+	decided(t, kept, Confirm{Now: now + 19*minute, Actor: domain.System(), Number: 1})
+	if no := refused(t, kept, Confirm{Now: now + 20*minute, Actor: domain.System(), Number: 1}); no.Code != domain.CodeHoldExpired {
+		t.Errorf("lapsed: %v", no)
+	}
+}

@@ -1,0 +1,132 @@
+package restaurantday
+
+import (
+	"testing"
+
+	"daybook/domain"
+)
+
+func waits(at domain.Instant, who domain.UserID, party domain.PartySize) JoinWaitlist {
+	return JoinWaitlist{Now: at, Actor: domain.Diner(who), Diner: who, Party: party, FromTime: "18:00", ToTime: "18:30", Code: "WAIT"}
+}
+
+// full has no table from 18:00 on, and three who wait: for four, for two, for two.
+func full(t *testing.T) State {
+	t.Helper()
+	return given(t, firm(now, 2, "18:00"), firm(now, 2, "18:00"), firm(now, 4, "18:00"),
+		waits(now, "usr_4", 4), waits(now, "usr_5", 2), waits(now, "usr_6", 2))
+}
+
+func TestWhatIsFreedIsOfferedInOrder(t *testing.T) {
+	at := now + hour
+	s := full(t)
+	got := decided(t, s, Cancel{Now: at, Actor: host, Number: 1})
+	sameEvents(t, got,
+		Cancelled{Stamp: stamp(at), Number: 1, Diner: diner, By: ByRestaurant},
+		WaitlistPassedOver{Stamp: stamp(at), Entry: 1, For: 2, Code: domain.CodeNoTable},
+		Held{
+			Stamp: stamp(at), Number: 4, Diner: "usr_5", Party: 2, Slot: plan().Slots[0], Turn: until(evening, evening+hour),
+			Occupied: until(evening, evening+70*minute), Tables: []domain.TableID{"tbl_a"}, ExpiresAt: at + 10*minute, Code: "WAIT",
+			Online: true, Source: SourceWaitlist, Entry: 2,
+		},
+		WaitlistOffered{Stamp: stamp(at), Entry: 2, Number: 4, ExpiresAt: at + 10*minute})
+	s = Decider().Fold(s, got...)
+	if no := refused(t, s, hold(at, 2, "18:00")); no.Code != domain.CodeNoTable {
+		t.Errorf("the open pool: %v", no)
+	}
+
+	t.Run("accepted", func(t *testing.T) {
+		yes := decided(t, s, AcceptOffer{Now: at + 1, Actor: domain.Diner("usr_5"), Entry: 2})
+		sameEvents(t, yes, Confirmed{Stamp: stamp(at + 1), Number: 4})
+		if w, _ := Decider().Fold(s, yes...).WaitlistEntry(2); w.Status != WaitlistAccepted {
+			t.Errorf("%+v", w)
+		}
+	})
+	t.Run("declined, it goes to the next", func(t *testing.T) {
+		nay := decided(t, s, LeaveWaitlist{Now: at + 1, Actor: domain.Diner("usr_5"), Entry: 2})
+		next := Decider().Fold(s, nay...)
+		if w, _ := next.WaitlistEntry(3); w.Status != WaitlistOffering || w.Number != 5 {
+			t.Errorf("%+v", w)
+		}
+		if w, _ := next.WaitlistEntry(2); w.Status != WaitlistGone || w.Reason != LeftDeclined {
+			t.Errorf("%+v", w)
+		}
+	})
+	t.Run("lapsed, it goes to the next before anybody who asks", func(t *testing.T) {
+		later := at + 10*minute
+		if no := refused(t, s, hold(later, 2, "18:00")); no.Code != domain.CodeNoTable {
+			t.Errorf("got %v", no)
+		}
+		next := Decider().Fold(s, decided(t, s, Lapse{Now: later})...)
+		if w, _ := next.WaitlistEntry(3); w.Status != WaitlistOffering {
+			t.Errorf("%+v", w)
+		}
+		if no := refused(t, next, AcceptOffer{Now: later, Actor: domain.Diner("usr_5"), Entry: 2}); no.Code != domain.CodeHoldExpired {
+			t.Errorf("accepted too late: %v", no)
+		}
+	})
+	t.Run("who left and comes back is last", func(t *testing.T) {
+		back := given(t, firm(now, 2, "18:00"), firm(now, 2, "18:00"), firm(now, 4, "18:00"), waits(now, "usr_5", 2), waits(now, "usr_6", 2),
+			LeaveWaitlist{Now: now, Actor: domain.Diner("usr_5"), Entry: 1}, waits(now, "usr_5", 2))
+		if back.Place(3) != 2 || back.Place(2) != 1 || back.Place(1) != 0 {
+			t.Errorf("places %d, %d, %d", back.Place(1), back.Place(2), back.Place(3))
+		}
+	})
+}
+
+func TestWhoMayWait(t *testing.T) {
+	s := full(t)
+	for name, c := range map[string]struct {
+		c    JoinWaitlist
+		code domain.Code
+	}{
+		"twice":         {waits(now, "usr_4", 2), domain.CodeAlreadyWaiting},
+		"too large":     {waits(now, "usr_7", 5), domain.CodePartyTooLarge},
+		"nobody":        {waits(now, "usr_7", 0), domain.CodeInvalid},
+		"what is past":  {waits(evening+hour, "usr_7", 2), domain.CodeInPast},
+		"other's entry": {JoinWaitlist{Now: now, Actor: domain.Diner("usr_7"), Party: 2, WalkIn: true}, domain.CodeForbidden},
+		"backwards":     {JoinWaitlist{Now: now, Actor: host, Party: 2, From: evening, To: evening - 1}, domain.CodeInvalid},
+	} {
+		if no := refused(t, s, c.c); no.Code != c.code {
+			t.Errorf("%s: got %v, want %s", name, no, c.code)
+		}
+	}
+	if no := refused(t, s, LeaveWaitlist{Now: now, Actor: domain.Diner("usr_7"), Entry: 1}); no.Code != domain.CodeNotFound {
+		t.Errorf("another's: %v", no)
+	}
+}
+
+func TestTheDoor(t *testing.T) {
+	s := given(t, firm(now, 2, "18:00"), firm(now, 2, "18:00"), firm(now, 4, "18:00"),
+		Seat{Now: evening, Actor: host, Number: 1}, Seat{Now: evening, Actor: host, Number: 2}, Seat{Now: evening, Actor: host, Number: 3})
+	at := evening + 10*minute
+	first := decided(t, s, JoinWaitlist{Now: at, Actor: host, Party: 2, WalkIn: true})
+	joined := WaitlistJoined{
+		Stamp: stamp(at), Entry: 1, Party: 2, From: at, To: evening + 5*hour, WalkIn: true, Quoted: evening + 70*minute,
+	}
+	sameEvents(t, first, joined)
+	s = Decider().Fold(s, first...)
+	s = Decider().Fold(s, decided(t, s, JoinWaitlist{Now: at, Actor: host, Party: 3, WalkIn: true})...)
+	if w, _ := s.WaitlistEntry(2); w.Quoted != evening+100*minute {
+		t.Errorf("quoted %s", w.Quoted)
+	}
+	// Parties that stay half as long as they were to halve what is left of the others' turns.
+	quick := s
+	quick.turns = turns{parties: 3, planned: 180 * minute, actual: 90 * minute}
+	if got, want := quick.Quote(4, Wish{}, at), evening+55*minute+90*minute+10*minute; got != want {
+		t.Errorf("after quick turns: quoted %s, want %s", got, want) // one of three waits before it
+	}
+	s = Decider().Fold(s, decided(t, s, Complete{Now: at + 1, Actor: host, Number: 3})...)
+	got := decided(t, s, WalkIn{Now: at + 2, Actor: host, Entry: 2})
+	c := []domain.TableID{"tbl_c"}
+	occupied := until(at+2, at+2+100*minute)
+	sameEvents(t, got,
+		WaitlistPassedOver{Stamp: stamp(at + 2), Entry: 1, For: 2, Code: domain.CodeStaffChoice},
+		Held{
+			Stamp: stamp(at + 2), Number: 4, Party: 3, Slot: Slot{Time: "18:10", StartsAt: at + 2, Closes: evening + 5*hour, Shift: "dinner"},
+			Turn: until(at+2, at+2+90*minute), Occupied: occupied, Tables: c, ExpiresAt: at + 2 + 5*minute, Bound: true, Source: SourceWalkIn,
+		},
+		Confirmed{Stamp: stamp(at + 2), Number: 4},
+		Seated{Stamp: stamp(at + 2), Number: 4, Covers: 3, Tables: c, Occupied: occupied},
+		WaitlistLeft{Stamp: stamp(at + 2), Entry: 2, By: ByRestaurant, Reason: LeftSeated})
+}
