@@ -2,6 +2,8 @@ package restaurantday
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -218,35 +220,87 @@ func accept(o Occupancy, r Request, s Seating, number uint32) Occupancy {
 // The search accepts what a trial of everything accepts, and nothing else.
 func TestSeatingAgreesWithTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := anyFloor(t)
-		m := model{plan: p, now: evening - hour}
+		for range 20 {
+			seatedAsTheModelSays(t)
+		}
+	})
+}
+
+// seatedAsTheModelSays plays one drawn day.
+func seatedAsTheModelSays(t *rapid.T) {
+	p := anyFloor(t)
+	m := model{plan: p, now: evening - hour}
+	o := NewOccupancy(p, nil)
+	number := uint32(0)
+	for range rapid.IntRange(4, 30).Draw(t, "requests") {
+		switch rapid.IntRange(0, 19).Draw(t, "what") {
+		case 0, 1:
+			o = o.release(uint32(rapid.IntRange(0, int(number)).Draw(t, "released")))
+		case 2:
+			o = o.bind(uint32(rapid.IntRange(0, int(number)).Draw(t, "bound")), true)
+		case 3:
+			m.now += domain.Instant(rapid.IntRange(0, 2).Draw(t, "later")) * 20 * minute
+		}
+		r := anyRequest(t, p, m.now)
+		if len(o.Bookings()) > 9 {
+			o = o.release(o.Bookings()[0].Number)
+		}
+		s, ok := o.seat(r)
+		if want := m.accepts(o, r); ok != want {
+			t.Fatalf("%+v beside %+v: seated %v, %d steps; the model says %v", r, o.Bookings(), ok, s.Steps, want)
+		}
+		if !ok {
+			continue
+		}
+		if err := m.legal(o, r, s); err != nil {
+			t.Fatal(err)
+		}
+		number++
+		o = accept(o, r, s, number)
+	}
+}
+
+// On full evenings, where searches go deep and turn back, whom the search moves and where is
+// legal, too, and a search leaves nothing behind for the next one.
+func TestFullEvenings(t *testing.T) {
+	for seed := range uint64(12) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		p := eveningOf(4, evenTables(9), LateBinding)
+		for i := range 4 {
+			a, b := p.Tables[2*i], p.Tables[2*i+1]
+			p.Combinations = append(p.Combinations, Combination{ID: "cmb_1", Tables: []domain.TableID{a.ID, b.ID}, Min: a.Max + 1, Max: a.Max + b.Max})
+		}
+		m := model{plan: p, now: now}
 		o := NewOccupancy(p, nil)
-		number := uint32(0)
-		for range rapid.IntRange(4, 24).Draw(t, "requests") {
-			switch rapid.IntRange(0, 9).Draw(t, "what") {
-			case 0:
-				o = o.release(uint32(rapid.IntRange(0, int(number)).Draw(t, "released")))
-			case 1:
-				o = o.bind(uint32(rapid.IntRange(0, int(number)).Draw(t, "bound")), true)
-			case 2:
-				m.now += domain.Instant(rapid.IntRange(0, 2).Draw(t, "later")) * 20 * minute
+		moved := 0
+		for number := range uint32(200) {
+			if random.IntN(4) == 0 {
+				o = o.release(uint32(random.IntN(int(number) + 1)))
 			}
-			r := anyRequest(t, p, m.now)
-			if len(o.Bookings()) > 8 {
-				o = o.release(o.Bookings()[0].Number)
-			}
+			h := anyHold(random, p)
+			slot, _ := p.slotAt(h.StartsAt)
+			r := Request{Slot: slot, Party: h.Party + domain.PartySize(random.IntN(3)), Now: now}
 			s, ok := o.seat(r)
-			if want := m.accepts(o, r); ok != want {
-				t.Fatalf("%+v beside %+v: seated %v, %d steps; the model says %v", r, o.Bookings(), ok, s.Steps, want)
+			shared := &seeker{o: o}
+			for _, other := range p.Slots[:3] {
+				steps := searchSteps
+				shared.seat(Request{Slot: other, Party: 4, Now: now}, &steps)
+			}
+			steps := searchSteps
+			if again, _ := shared.seat(r, &steps); !reflect.DeepEqual(again, s) {
+				t.Fatalf("seed %d: asked alone %+v, after others %+v", seed, s, again)
 			}
 			if !ok {
 				continue
 			}
 			if err := m.legal(o, r, s); err != nil {
-				t.Fatal(err)
+				t.Fatalf("seed %d: %v", seed, err)
 			}
-			number++
-			o = accept(o, r, s, number)
+			moved += len(s.Moves)
+			o = accept(o, r, s, number+1)
 		}
-	})
+		if moved == 0 {
+			t.Errorf("seed %d: nobody was moved", seed)
+		}
+	}
 }

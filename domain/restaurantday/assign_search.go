@@ -27,6 +27,7 @@ type search struct {
 	leave []int32 // of all ways
 
 	// One request's.
+	number  int32
 	combine bool      // others may be put up on combinations, too
 	steps   *int      // left
 	limit   int       // how many may be moved
@@ -48,6 +49,7 @@ type node struct {
 	alone   int     // how many of them are tables alone
 	ways    []way   // the same with who is there; nil until they are asked for
 	order   []int32 // of ways: those with fewest there first
+	paid    int32   // the request that it was last looked up for
 }
 
 // kind is what parties have in common that could go to the same tables.
@@ -107,7 +109,7 @@ func (s *search) nodeOf(b *Booking) int32 {
 // sets. With combine, others may be put up on combinations; else only those that have one
 // already.
 func (s *search) find(want domain.Interval, options []int32, combine bool, steps *int) (tables []int, moves []Move, ok bool) {
-	s.combine, s.steps = combine, steps
+	s.number, s.combine, s.steps = s.number+1, combine, steps
 	asks := node{during: want, options: s.open(options, want)}
 	asks.alone, _ = slices.BinarySearch(asks.options, int32(len(s.lanes)))
 	s.nodes[0] = asks
@@ -225,8 +227,13 @@ func (s *search) optionsFor(b *Booking) []int32 {
 	return options
 }
 
-// lookAround finds out who is where a party could go.
+// lookAround finds out who is where a party could go. Each request pays for it, so that what
+// was asked before does not change how far its steps go.
 func (s *search) lookAround(n *node) {
+	if n.paid != s.number {
+		n.paid = s.number
+		*s.steps -= len(n.options)
+	}
 	if n.order != nil {
 		return
 	}
@@ -247,7 +254,6 @@ func (s *search) lookAround(n *node) {
 		s.ways = append(s.ways, way{set, int32(from), int32(len(s.leave))})
 		s.order = append(s.order, int32(i))
 	}
-	*s.steps -= len(n.options)
 	n.ways, n.order = s.ways[first:len(s.ways):len(s.ways)], s.order[start:len(s.order):len(s.order)]
 	slices.SortStableFunc(n.order, func(a, b int32) int { return n.ways[a].many() - n.ways[b].many() })
 }
