@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -152,29 +153,44 @@ func (c chance) groupRead(ctx context.Context, client persistent.PersistentSubsc
 
 // TestRandomGroupCalls is TestRandomCalls for persistent subscriptions.
 func TestRandomGroupCalls(t *testing.T) {
-	count := 3000
+	count := 1600
 	if os.Getenv("DAYBOOK_SOAK") == "1" {
 		count = 200_000
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	c := chance{rand.New(rand.NewPCG(seed, 2))}
 	store := openSmall(t)
 	fill(t, store, 200)
 	if _, err := store.Write(within(t), "day-0", eventstore.Any(), eventstore.Event{ID: eventstore.EventID{7}, Type: eventstore.LinkType, Data: []byte("0@day-1"), Binary: true}); err != nil {
 		t.Fatalf("write a link: %v", err)
 	}
 	_, conn := start(t, store, esdbserver.Options{})
+	var mu sync.Mutex
 	said := map[string]int{}
 	before, goroutines := heap(), runtime.NumGoroutine()
-	for n := range count {
-		what, err := c.groupCall(within(t), conn)
-		code := status.Code(err)
-		if code == codes.Internal || code == codes.Unknown || code == codes.Unavailable {
-			t.Fatalf("call %d of seed %d, %s: %v", n, seed, what, err)
-		}
-		said[what+" "+code.String()]++
+	// Several at a time: what one reads, another updates or deletes.
+	var callers sync.WaitGroup
+	const atATime = 4
+	for caller := range uint64(atATime) {
+		callers.Go(func() {
+			c := chance{rand.New(rand.NewPCG(seed, caller))}
+			for n := range count / atATime {
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				what, err := c.groupCall(ctx, conn)
+				late := ctx.Err() != nil
+				cancel()
+				code := status.Code(err)
+				if code == codes.Internal || code == codes.Unknown || code == codes.Unavailable || late {
+					t.Errorf("call %d of caller %d of seed %d, %s: %v", n, caller, seed, what, err)
+					return
+				}
+				mu.Lock()
+				said[what+" "+code.String()]++
+				mu.Unlock()
+			}
+		})
 	}
+	callers.Wait()
 	// A group that was read has two goroutines until it is deleted, and all share one.
 	eventually(t, "few goroutines are left", func() bool { return runtime.NumGoroutine() <= goroutines+100 })
 	if grown := heap() - before; grown > 128<<20 {
