@@ -199,14 +199,16 @@ func (t *target) settle(end eventstore.Position, opts Options) error {
 	if err != nil {
 		return err
 	}
-	o := pebbleOptions(t.files, lock, opts)
-	o.ReadOnly = true
-	db, err := pebble.Open(t.dir, o)
-	if err != nil {
-		return errors.Join(corruption(err), lock.Close())
-	}
-	last, err := lastRecord(db)
-	if err = errors.Join(err, db.Close(), lock.Close()); err != nil {
+	var last eventstore.Record
+	err = surviving(func() error {
+		db, err := pebble.Open(t.dir, readOnly(t.files, lock, opts))
+		if err != nil {
+			return corruption(err)
+		}
+		last, err = lastRecord(db)
+		return errors.Join(err, db.Close())
+	})
+	if err = errors.Join(err, lock.Close()); err != nil {
 		return err
 	}
 	if last.Position < end {

@@ -78,7 +78,7 @@ func Check(ctx context.Context, dir string, opts Options, progress func(done, to
 	if err := checkFinished(c.dir, c.files); err != nil {
 		return c.report, errors.Join(err, lock.Close())
 	}
-	err = c.open(pebbleOptions(c.files, lock, opts))
+	err = c.open(readOnly(c.files, lock, opts))
 	if errors.Is(err, ErrCorrupt) {
 		c.report.fault("%v", err)
 		err = nil
@@ -112,7 +112,6 @@ func (c *checker) tick() error {
 }
 
 func (c *checker) open(o *pebble.Options) error {
-	o.ReadOnly = true
 	var db *pebble.DB
 	err := surviving(func() (err error) {
 		db, err = pebble.Open(c.dir, o)
@@ -201,9 +200,7 @@ func (c *checker) format() error {
 		return nil
 	})
 	if err == nil && !found {
-		if err = checkEmpty(c.db); err == nil {
-			err = fmt.Errorf("%w: the format's version is missing", ErrCorrupt)
-		}
+		return checkEmpty(c.db) // a process that died as it made the folder leaves it so
 	}
 	return err
 }

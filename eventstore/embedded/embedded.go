@@ -161,7 +161,8 @@ func Open(dir string, opts Options) (*Store, error) {
 }
 
 func open(dir string, fs vfs.FS, lock *pebble.Lock, opts Options) (*Store, error) {
-	db, err := pebble.Open(dir, pebbleOptions(fs, lock, opts))
+	log := &watched{FS: fs, dir: dir}
+	db, err := pebble.Open(dir, pebbleOptions(log, lock, opts))
 	if err != nil {
 		return nil, corruption(fmt.Errorf("embedded: open %s: %w", dir, err))
 	}
@@ -187,6 +188,8 @@ func open(dir string, fs vfs.FS, lock *pebble.Lock, opts Options) (*Store, error
 		failed: make(chan struct{}),
 		closed: make(chan struct{}),
 	}
+	failed := s.fail
+	log.failed.Store(&failed)
 	s.durable.Store(uint64(last.Position))
 	s.writer = newWriter(s, last)
 	s.done.Add(2)
@@ -292,7 +295,8 @@ func (s *Store) mayRead(ctx context.Context) error {
 // Failure returns why the store takes no more appends, nil while it does. Reads go on
 // over what is durable. It never recovers: the process has to start again. Where the
 // disk fails at a worse moment, as a new log or table is made, Pebble cannot go on at
-// all and the process ends, with nothing acknowledged that is not durable.
+// all: the reason is logged and the process ends with ExitCode, with nothing acknowledged
+// that is not durable.
 func (s *Store) Failure() error {
 	if p := s.failure.Load(); p != nil {
 		return *p
@@ -306,6 +310,7 @@ func (s *Store) Failed() <-chan struct{} { return s.failed }
 
 func (s *Store) fail(err error) {
 	if s.failure.CompareAndSwap(nil, &err) {
+		s.opts.Logger.Error("a write failed: nothing is appended any more", "folder", s.dir, "error", err)
 		close(s.failed)
 	}
 }

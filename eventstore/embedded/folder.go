@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"syscall"
 
@@ -72,17 +73,18 @@ func pebbleOptions(files vfs.FS, lock *pebble.Lock, opts Options) *pebble.Option
 		// Both keep a large flush from holding up the log's syncs behind it.
 		BytesPerSync:    512 << 10,
 		WALBytesPerSync: 0,
-		Logger:          libraryLog{opts.Logger},
+		Logger:          libraryLog{log: opts.Logger, fatal: exit},
 		// Unless told otherwise Pebble ends the process over a damaged block. Here the read
 		// that came upon it fails, with ErrCorrupt.
 		EventListener: &pebble.EventListener{
 			DataCorruption: func(info pebble.DataCorruptionInfo) {
 				opts.Logger.Error("damage in the data folder", "file", info.Path, "error", info.Details)
 			},
-			// Without a new log Pebble ends the process, and says nothing of why.
+			// Without a new log Pebble panics with its locks held, and that hides the reason.
 			WALCreated: func(info pebble.WALCreateInfo) {
 				if info.Err != nil {
 					opts.Logger.Error("the log cannot go on, and the process ends", "file", info.Path, "error", info.Err)
+					exit(info.Err)
 				}
 			},
 		},
@@ -96,8 +98,27 @@ func pebbleOptions(files vfs.FS, lock *pebble.Lock, opts Options) *pebble.Option
 	return o
 }
 
+// readOnly are the options for looking at a folder without changing it. Where Pebble
+// gives up, it panics, on the caller's goroutine: the process need not end for it.
+func readOnly(files vfs.FS, lock *pebble.Lock, opts Options) *pebble.Options {
+	o := pebbleOptions(files, lock, opts)
+	o.ReadOnly = true
+	o.Logger = libraryLog{log: opts.Logger, fatal: func(err error) { panic(err) }}
+	return o
+}
+
+// ExitCode is that of a process whose store can neither go on nor refuse.
+const ExitCode = 2
+
+// exit ends the process. A panic would say more of where, but the goroutines of a full
+// disk die together, and two that panic with locks held can stop each other from dying.
+func exit(error) { os.Exit(ExitCode) }
+
 // libraryLog hands Pebble's log to slog.
-type libraryLog struct{ log *slog.Logger }
+type libraryLog struct {
+	log   *slog.Logger
+	fatal func(error)
+}
 
 func (l libraryLog) Infof(format string, args ...any) {
 	l.log.Debug("pebble", "message", lazy{format, args})
@@ -107,12 +128,12 @@ func (l libraryLog) Errorf(format string, args ...any) {
 	l.log.Error("pebble", "message", lazy{format, args})
 }
 
-// Fatalf ends the process: Pebble calls it where going on would damage the ledger, with
+// Fatalf does not return: Pebble calls it where going on would damage the ledger, with
 // its locks held.
 func (l libraryLog) Fatalf(format string, args ...any) {
 	err := fmt.Errorf("pebble: "+format, args...)
-	l.log.Error("pebble gave up", "error", err)
-	panic(err)
+	l.log.Error("the store cannot go on, and the process ends", "error", err)
+	l.fatal(err)
 }
 
 // lazy formats only what is really logged.

@@ -133,7 +133,7 @@ func child(dir string) int {
 	select {
 	case <-s.Failed():
 		fmt.Fprintln(os.Stderr, s.Failure())
-		return 2
+		return embedded.ExitCode
 	default:
 		return 1
 	}
@@ -187,7 +187,7 @@ func TestKilled(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	var all []acked
 	for round := range kills {
-		cmd := exec.Command(os.Args[0]) //nolint:noctx // it is killed
+		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), childFolder+"="+dir)
 		var stderr strings.Builder
 		cmd.Stderr = &stderr
@@ -259,7 +259,7 @@ func TestBadDisk(t *testing.T) {
 			switch {
 			case code == killed && kind == diskFailSync:
 				wentOn++
-			case code != 2 || !strings.Contains(said, why):
+			case code != embedded.ExitCode || !strings.Contains(said, why):
 				t.Fatalf("%s, seed %d: the process ended with %d and does not say %q: %s", kind, seed, code, why, said)
 			}
 			acknowledged += len(all)
