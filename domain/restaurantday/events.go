@@ -191,9 +191,12 @@ type Undone struct {
 // aborted the reservation keeps its tables, and confirming, seating and amending wait.
 type MoveStarted struct {
 	domain.Stamp
-	Number uint32
-	To     domain.ServiceDate
-	Move   string // names the move on both days
+	Number   uint32
+	To       domain.ServiceDate
+	Time     string         // the local time asked for there, HH:MM, if it was given so
+	StartsAt domain.Instant // or the instant asked for
+	Party    domain.PartySize
+	Move     string // names the move on both days
 }
 
 // Moved ends a reservation whose party has a table on another day.

@@ -15,8 +15,15 @@ func (s State) startMove(c StartMove) ([]Event, error) {
 	if p == nil {
 		return nil, err
 	}
+	to := Moving{To: c.To, Time: c.Time, StartsAt: c.StartsAt, Party: c.Party, Move: c.Move}
+	if to.Time == "" && to.StartsAt == 0 {
+		to.Time = r.Slot.Time
+	}
+	if to.Party == 0 {
+		to.Party = r.Party
+	}
 	switch {
-	case r.Moving == Moving{To: c.To, Move: c.Move}:
+	case r.Moving == to:
 		return nil, nil
 	case r.Moving != Moving{}:
 		return nil, domain.Reject(domain.CodeMoving, "the reservation is being moved to "+r.Moving.To.String(), domain.Reason{Rule: "moving", Date: r.Moving.To})
@@ -24,7 +31,9 @@ func (s State) startMove(c StartMove) ([]Event, error) {
 		return nil, domain.Reject(domain.CodeStarted, "the seating has begun; only the restaurant can change it now",
 			domain.Reason{Rule: "starts_at", Limit: int64(r.Turn.From), Actual: int64(p.t)})
 	}
-	p.add(MoveStarted{Stamp: p.stamp(), Number: r.Number, To: c.To, Move: c.Move})
+	p.add(MoveStarted{
+		Stamp: p.stamp(), Number: r.Number, To: to.To, Time: to.Time, StartsAt: to.StartsAt, Party: to.Party, Move: to.Move,
+	})
 	return p.end(), nil
 }
 

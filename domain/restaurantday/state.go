@@ -107,8 +107,11 @@ type Reservation struct {
 
 // Moving is a move to another day that is under way; the zero value is none.
 type Moving struct {
-	To   domain.ServiceDate
-	Move string
+	To       domain.ServiceDate
+	Time     string         // the local time asked for there, if it was given so
+	StartsAt domain.Instant // or the instant asked for
+	Party    domain.PartySize
+	Move     string
 }
 
 // Details is what the party told of itself. All of it is personal data but the occasion.

@@ -70,7 +70,9 @@ func evolveLife(s State, e Event) State {
 		s.undoing = e.Number
 		s.actions = slices.DeleteFunc(slices.Clone(s.actions), func(a Action) bool { return a.Sequence == e.Action })
 	case MoveStarted:
-		s = s.edited(e.Number, e.At, func(r *Reservation) { r.Moving = Moving{To: e.To, Move: e.Move} })
+		s = s.edited(e.Number, e.At, func(r *Reservation) {
+			r.Moving = Moving{To: e.To, Time: e.Time, StartsAt: e.StartsAt, Party: e.Party, Move: e.Move}
+		})
 	case Moved:
 		s = s.ended(e.Number, e.At, StatusMoved, func(r *Reservation) { r.MovedTo, r.Moving = e.To, Moving{} })
 	case MoveAborted:

@@ -184,17 +184,22 @@ var actionUndone = open(TypeActionUndone,
 	})
 
 type moveStartedV1 struct {
-	Number uint32             `json:"number"`
-	To     domain.ServiceDate `json:"to,omitzero"`
-	Move   string             `json:"move"`
+	Number   uint32             `json:"number"`
+	To       domain.ServiceDate `json:"to,omitzero"`
+	Time     string             `json:"time,omitempty"`
+	StartsAt domain.Instant     `json:"startsAt,omitzero"`
+	Party    domain.PartySize   `json:"party"`
+	Move     string             `json:"move"`
 }
 
 var reservationMoveStarted = open(TypeReservationMoveStarted,
 	func(e restaurantday.MoveStarted) moveStartedV1 {
-		return moveStartedV1{Number: e.Number, To: e.To, Move: e.Move}
+		return moveStartedV1{Number: e.Number, To: e.To, Time: e.Time, StartsAt: e.StartsAt, Party: e.Party, Move: e.Move}
 	},
 	func(f moveStartedV1, s domain.Stamp) restaurantday.MoveStarted {
-		return restaurantday.MoveStarted{Stamp: s, Number: f.Number, To: f.To, Move: f.Move}
+		return restaurantday.MoveStarted{
+			Stamp: s, Number: f.Number, To: f.To, Time: f.Time, StartsAt: f.StartsAt, Party: f.Party, Move: f.Move,
+		}
 	})
 
 type movedV1 struct {

@@ -131,7 +131,9 @@ func goldens() []golden {
 			Stamp: stamp, Number: 117, From: restaurantday.StatusConfirmed, To: restaurantday.StatusPending,
 			Tables: []domain.TableID{table.ID}, Turn: held.Turn, Occupied: held.Occupied, ExpiresAt: at,
 		}},
-		{"reservation.move_started.v1", 1, testDay, restaurantday.MoveStarted{Stamp: stamp, Number: 117, To: testDate + 1, Move: "m-1"}},
+		{"reservation.move_started.v1", 1, testDay, restaurantday.MoveStarted{
+			Stamp: stamp, Number: 117, To: testDate + 1, Time: "19:00", StartsAt: at + 86_400_000, Party: 6, Move: "m-1",
+		}},
 		{"reservation.moved.v1", 1, testDay, restaurantday.Moved{Stamp: stamp, Number: 117, To: domain.NewReservationID(testRestaurant, testDate+1, 3)}},
 		{"reservation.move_aborted.v1", 1, testDay, restaurantday.MoveAborted{Stamp: stamp, Number: 117, Move: "m-1", Reason: domain.CodeNoTable}},
 		{"action.undone.v1", 1, testDay, restaurantday.Undone{Stamp: stamp, Number: 117, Action: 12, Kind: restaurantday.ActionSeat}},

@@ -34,7 +34,7 @@ var inClear = map[string][]string{
 	TypeReservationSeated:      {"Tables[]"},
 	TypeReservationReinstated:  {"From", "To", "Tables[]"},
 	TypeActionUndone:           {"Kind"},
-	TypeReservationMoveStarted: {"Move"},
+	TypeReservationMoveStarted: {"Time", "Move"},
 	TypeReservationMoved:       {"To"},
 	TypeReservationMoveAborted: {"Move", "Reason"},
 	TypeWaitlistJoined:         {"Diner", "Wish.Table", "Wish.Area", "Code", "Details.Occasion"},
