@@ -39,6 +39,9 @@ func (c *storeBackupCommand) Run(ctx context.Context, out io.Writer) (err error)
 // backup makes the backup here, where no process has the folder, or has the process that
 // does make it.
 func (c *storeBackupCommand) backup(ctx context.Context) (done backupDone, err error) {
+	if inside, err := filepath.Rel(eventsFolder(c.Data), c.To); err == nil && filepath.IsLocal(inside) {
+		return done, fmt.Errorf("%s is among the events themselves: name a folder elsewhere", c.To)
+	}
 	store, err := openExistingStore(c.Data)
 	if errors.Is(err, errDataInUse) {
 		done, ordered := orderBackup(ctx, c.Data, c.To)

@@ -192,6 +192,11 @@ func TestBackupWithoutAProcess(t *testing.T) {
 	if err := run(t.Context(), []string{"store", "backup", t.TempDir(), "--data", t.TempDir()}, &out, &out); err == nil || !strings.Contains(err.Error(), "is no data folder") {
 		t.Errorf("an empty folder: %v", err)
 	}
+	for _, to := range []string{eventsFolder(data), filepath.Join(eventsFolder(data), "backup")} {
+		if err := run(t.Context(), []string{"store", "backup", to, "--data", data}, &out, &out); err == nil || !strings.Contains(err.Error(), "among the events themselves") {
+			t.Errorf("to %s: %v", to, err)
+		}
+	}
 }
 
 // TestABrokenDiskEndsTheProcess lets syncs fail: the process ends by itself, says why, and

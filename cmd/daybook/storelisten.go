@@ -6,8 +6,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
+	"time"
 
 	"daybook/eventstore"
 	"daybook/eventstore/esdbserver"
@@ -67,7 +69,9 @@ func listenStore(ctx context.Context, store eventstore.Engine, a storeAccess, sh
 		if err != nil {
 			return nil, fmt.Errorf("certificate %s with key %s: %w", a.cert, a.key, err)
 		}
-		names = pair.Leaf
+		if names = pair.Leaf; time.Now().After(names.NotAfter) {
+			slog.Warn("the certificate has expired: clients that verify it will not connect", "file", a.cert, "at", names.NotAfter)
+		}
 		options.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 		options.Authenticate = esdbserver.User(storeUser, a.password)
 	}
