@@ -101,7 +101,7 @@ type Reservation struct {
 	Moving    Moving           // the move that is under way
 	MovedTo   domain.ReservationID
 	MovedFrom domain.ReservationID
-	changes   uint32 // how often it was changed, re-assignments left out
+	Changes   uint32 // how often it was changed, re-assignments left out
 	Exception bool   // kept though the plan would not have it
 }
 

@@ -16,7 +16,7 @@ func evolve(s State, e Event) State {
 	case Held:
 		s = s.held(e)
 	case Reassigned:
-		s = s.edited(e.Number, e.At, func(r *Reservation) { r.Tables, r.changes = e.Tables, r.changes-1 }) // nobody asked for it
+		s = s.edited(e.Number, e.At, func(r *Reservation) { r.Tables, r.Changes = e.Tables, r.Changes-1 }) // nobody asked for it
 		s.Occupancy = s.rebind(e.Number, s.Plan.tableIndexes(e.Tables))
 	case Confirmed:
 		s = s.confirmed(e)
@@ -235,7 +235,7 @@ func (s State) edited(number uint32, at domain.Instant, change func(*Reservation
 	}
 	r := *old
 	r.ChangedAt = at
-	r.changes++
+	r.Changes++
 	change(&r)
 	s.book = s.book.put(&r)
 	return s

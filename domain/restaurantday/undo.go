@@ -46,7 +46,7 @@ func (s State) actionToUndo(c Undo) (Action, error) {
 			return Action{}, domain.Reject(domain.CodeUndoBlocked, "the day's plan has changed since",
 				domain.Reason{Rule: "plan_changed", Limit: int64(a.plan), Actual: int64(s.Plan.Revision)})
 		}
-		if r.changes != a.before.changes+1 {
+		if r.Changes != a.before.Changes+1 {
 			return Action{}, domain.Reject(domain.CodeUndoBlocked, "the reservation has changed since",
 				domain.Reason{Rule: "changed_at", Actual: int64(r.ChangedAt), Blocked: []domain.Block{blockOf(r)}})
 		}

@@ -145,10 +145,12 @@ func TestReservation(t *testing.T) {
 
 	s.write(stream, restaurantday.Confirmed{Stamp: stamp(noon + 7), Number: 1})
 	want.Reservation.Status, want.Reservation.ExpiresAt, want.Reservation.ChangedAt, want.Revision = restaurantday.StatusConfirmed, 0, noon+7, 2
+	want.Reservation.Changes = 1
 	check("right after it was confirmed", h.ExpiresAt+1)
 
 	s.write(stream, restaurantday.Cancelled{Stamp: stamp(noon + 9), Number: 1, Diner: ada, By: restaurantday.ByDiner, Reason: "ill"})
 	want.Reservation.Status, want.Reservation.ChangedAt, want.Revision = restaurantday.StatusCancelled, noon+9, 3
+	want.Reservation.By, want.Reservation.Changes = restaurantday.ByDiner, 2
 	check("right after it was cancelled", h.ExpiresAt+1)
 }
 
