@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,8 @@ type failing struct {
 	mu   sync.Mutex
 	rng  *rand.Rand
 	odds int // in 100; 0 never
+	// unsure is a stream whose next write happens, and is not told of.
+	unsure eventstore.StreamName
 }
 
 func (e *failing) fails() bool {
@@ -40,7 +43,13 @@ func (e *failing) Write(ctx context.Context, stream eventstore.StreamName, expec
 		return eventstore.Appended{}, eventstore.ErrUnavailable
 	}
 	at, err := e.Engine.Write(ctx, stream, expected, events...)
-	if e.fails() {
+	e.mu.Lock()
+	unsure := e.unsure == stream
+	if unsure {
+		e.unsure = ""
+	}
+	e.mu.Unlock()
+	if unsure || e.fails() {
 		return eventstore.Appended{}, eventstore.ErrUnknownOutcome
 	}
 	return at, err
@@ -58,6 +67,10 @@ func (e *failing) breaking(records iter.Seq2[eventstore.Record, error]) iter.Seq
 			}
 		}
 	}
+}
+
+func (e *failing) ReadStreamBackwards(ctx context.Context, stream eventstore.StreamName, from eventstore.Revision) iter.Seq2[eventstore.Record, error] {
+	return e.breaking(e.Engine.ReadStreamBackwards(ctx, stream, from))
 }
 
 func (e *failing) ReadStream(ctx context.Context, stream eventstore.StreamName, from eventstore.Revision) iter.Seq2[eventstore.Record, error] {
@@ -137,6 +150,40 @@ func TestAFailingLedgerLosesNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestMessagesAreParkedOnce, also if the ledger does not tell that they are.
+func TestMessagesAreParkedOnce(t *testing.T) {
+	f := newFixture(t)
+	f.write(day, 0, 3)
+	engine := &failing{Engine: f.engine, rng: rand.New(rand.NewPCG(1, 2)), unsure: "$persistentsubscription-day-1::g-parked"}
+	f.groups = groups.New(engine, groups.Options{Logger: quiet()})
+	g := group(day, "g")
+	f.create(g)
+	c := f.connect(g.Key, 4)
+	for range 4 {
+		nack(t, c, groups.Park, next(t, c))
+	}
+	eventually(t, "all is finished", func() bool { return f.info(g.Key).Checkpointed == "3" })
+	if got, want := f.parked(g.Key), []string{"0@day-1", "1@day-1", "2@day-1", "3@day-1"}; !slices.Equal(got, want) {
+		t.Errorf("parked %v, want %v", got, want)
+	}
+}
+
+// TestAFailedRestartIsTriedAgain, by whoever asks next.
+func TestAFailedRestartIsTriedAgain(t *testing.T) {
+	f := newFixture(t)
+	f.write(day, 0, 0)
+	engine := &failing{Engine: f.engine, rng: rand.New(rand.NewPCG(1, 2))}
+	f.groups = groups.New(engine, groups.Options{Logger: quiet()})
+	g := group(day, "g")
+	f.create(g)
+	engine.set(100)
+	if err := f.groups.Restart(within(t)); !errors.Is(err, eventstore.ErrUnavailable) {
+		t.Fatalf("restart over a failing ledger: %v, want ErrUnavailable", err)
+	}
+	engine.set(0)
+	wantNumbers(t, "after the failure", taken(t, f.connect(g.Key, 1), 1), []int{0})
 }
 
 func TestAClosedLedgerEndsConsumers(t *testing.T) {

@@ -317,7 +317,7 @@ func (gs *Groups) Connect(ctx context.Context, key Key, buffer int, peer Peer) (
 			return nil, err
 		}
 		c, err := g.connect(ctx, min(buffer, MaxBuffer), peer)
-		if !errors.Is(err, ErrDropped) {
+		if !errors.Is(err, ErrDropped) || ctx.Err() != nil {
 			return c, err
 		}
 		// The group was updated or restarted between the two calls. Whoever did that shows
