@@ -48,7 +48,7 @@ func (c *checker) keys() error {
 		c.report.fault("entry %x is of no known kind", clip(key))
 		return nil
 	}
-	from := []byte{}
+	var from []byte
 	for _, prefix := range []byte{formatKey[0], idPrefix, namePrefix, recordPrefix, streamPrefix} { // in order
 		if err := c.each(from, []byte{prefix}, stray); err != nil {
 			return err
