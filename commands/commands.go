@@ -62,7 +62,7 @@ type UseCases interface {
 	MoveTable(context.Context, Caller, domain.ReservationID, []domain.TableID) (Booked, error)
 	PinTable(ctx context.Context, c Caller, id domain.ReservationID, off bool) (Booked, error)
 	SeatWalkIn(context.Context, Caller, SeatWalkIn) (Booked, error)
-	UndoAction(ctx context.Context, c Caller, id domain.RestaurantID, date domain.ServiceDate, action, number uint32) (Receipt[restaurantday.State], error)
+	UndoAction(ctx context.Context, c Caller, id domain.RestaurantID, date domain.ServiceDate, action, number uint32) (Undone, error)
 
 	// The waitlist.
 	JoinWaitlist(context.Context, Caller, JoinWaitlist) (Waiting, error)

@@ -2,19 +2,20 @@ package commands
 
 import (
 	"context"
+	"fmt"
 
 	"daybook/domain"
 	"daybook/domain/restaurantday"
 	"daybook/eventstore/codec"
 )
 
-// AmendReservation changes a reservation within its day. What is zero stays as it is.
+// AmendReservation changes a reservation within its day. What is zero or nil stays as it is.
 type AmendReservation struct {
 	Party    domain.PartySize
 	Time     string
 	StartsAt domain.Instant
-	Wish     *restaurantday.Wish
-	Details  *restaurantday.Details // take the place of those before
+	Wish     restaurantday.WishChanges
+	Details  restaurantday.DetailsChanges
 	Override restaurantday.Override // staff's only
 }
 
@@ -117,23 +118,30 @@ func (a *App) SeatWalkIn(ctx context.Context, c Caller, w SeatWalkIn) (Booked, e
 		command.Opening = opening
 		return command
 	})
-	told := Booked{Restaurant: w.Restaurant, Date: date, Zone: r.State.Profile.TimeZone, Staff: who.Kind == domain.ActorStaff}
 	if err != nil {
-		return told, err
+		return addressed(r, date, who), err
 	}
 	b, err := booked(o, heldNumber(o.Events))
-	b.Staff = told.Staff
+	b.Staff = who.Kind == domain.ActorStaff
 	return b, err
 }
 
+// Undone is what undoing came to: the reservation as it is then, and what was taken back.
+type Undone struct {
+	Booked
+	Action uint32 // its number among the day's
+	Kind   restaurantday.ActionKind
+}
+
 // UndoAction takes back what staff did on a day: the action of this number, or the last
-// one where it is 0, or the last on one entry where number is not 0.
+// one where it is 0; of those on one entry where number is not 0. A rejection comes with
+// the day that it is about.
 func (a *App) UndoAction(
 	ctx context.Context, c Caller, id domain.RestaurantID, date domain.ServiceDate, action, number uint32,
-) (Receipt[restaurantday.State], error) {
+) (Undone, error) {
 	r, err := a.restaurantState(ctx, id)
 	if err != nil {
-		return Receipt[restaurantday.State]{}, err
+		return Undone{}, err
 	}
 	who := c.actor(r.State)
 	o, err := a.days.handle(ctx, codec.DayStream(id, date), Request[restaurantday.Command]{
@@ -141,9 +149,16 @@ func (a *App) UndoAction(
 		ID:      a.commandID(c, string(id)+" "+date.String()), Meta: a.metadata(c, who),
 	})
 	if err != nil {
-		return Receipt[restaurantday.State]{}, err
+		return Undone{Booked: addressed(r, date, who)}, err
 	}
-	return receipt(o), nil
+	for _, e := range o.Events {
+		if undone, ok := e.(restaurantday.Undone); ok {
+			b, err := booked(o, undone.Number)
+			b.Staff = who.Kind == domain.ActorStaff
+			return Undone{Booked: b, Action: undone.Action, Kind: undone.Kind}, err
+		}
+	}
+	return Undone{}, fmt.Errorf("commands: nothing says what was undone on %s %s", id, date)
 }
 
 // today is the service date that it is at a restaurant.

@@ -80,9 +80,13 @@ func TestAnEveningOnTheFloor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, number := second.Day()
-	if r, _ := undone.State.Reservation(number); r.Status != restaurantday.StatusNoShow {
-		t.Errorf("undoing the last action left it %s", r.Status)
+	if undone.ID != second || undone.Reservation.Status != restaurantday.StatusNoShow || undone.Action != 6 || undone.Kind != restaurantday.ActionReinstate {
+		t.Errorf("undoing the last action: %+v", undone)
+	}
+	twice, err := h.app().UndoAction(t.Context(), staff("u"), id, evening, 0, 0)
+	undone.Replayed = true
+	if err != nil || !reflect.DeepEqual(twice, undone) {
+		t.Errorf("the same undoing again: got\n%+v, %v\nwant\n%+v", twice, err, undone)
 	}
 	if _, err := a.UndoAction(t.Context(), caller(ada, "u"), id, evening, 0, 0); code(err) != domain.CodeForbidden {
 		t.Errorf("a diner undid: %v", err)
@@ -95,9 +99,9 @@ func TestAnEveningOnTheFloor(t *testing.T) {
 	if pinned, err = a.PinTable(t.Context(), staff("q"), third, true); err != nil || pinned.Reservation.Bound {
 		t.Fatalf("unpinned: %+v, %v", pinned.Reservation, err)
 	}
-	other := undone.State.Plan.Tables[0].ID
+	other := seated.Reservation.Tables[0]
 	if slices.Contains(pinned.Reservation.Tables, other) {
-		other = undone.State.Plan.Tables[1].ID
+		other = door.Reservation.Tables[0]
 	}
 	moved, err := a.MoveTable(t.Context(), staff("m"), third, []domain.TableID{other})
 	if err != nil || !slices.Equal(moved.Reservation.Tables, []domain.TableID{other}) || !moved.Reservation.Bound {

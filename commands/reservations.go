@@ -96,7 +96,7 @@ func (a *App) HoldTable(ctx context.Context, c Caller, h HoldTable) (Booked, err
 		}
 	}
 	if err != nil {
-		return Booked{Restaurant: h.Restaurant, Date: h.Date, Zone: loc.String(), Staff: who.Kind == domain.ActorStaff}, err
+		return addressed(r, h.Date, who), err
 	}
 	b, err := booked(o, heldNumber(o.Events))
 	b.Staff = who.Kind == domain.ActorStaff
@@ -144,6 +144,12 @@ func (a *App) CancelReservation(ctx context.Context, c Caller, id domain.Reserva
 	})
 }
 
+// addressed is what a rejection comes with: of which day, in which zone, and whom it tells.
+func addressed(r restaurantOutcome, date domain.ServiceDate, who domain.Actor) Booked {
+	return Booked{Restaurant: r.State.ID, Date: date, Zone: r.State.Profile.TimeZone, Staff: who.Kind == domain.ActorStaff}
+}
+
+// change handles a command about an entry of the book.
 func (a *App) change(
 	ctx context.Context, c Caller, id domain.ReservationID, command func(domain.Actor, uint32) restaurantday.Command,
 ) (Booked, error) {
@@ -160,7 +166,7 @@ func (a *App) change(
 		Command: command(who, number), ID: a.commandID(c, string(id)), Meta: a.metadata(c, who),
 	})
 	if err != nil {
-		return Booked{}, err
+		return addressed(r, date, who), err
 	}
 	b, err := booked(o, number)
 	b.Staff = who.Kind == domain.ActorStaff

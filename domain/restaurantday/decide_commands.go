@@ -53,8 +53,8 @@ type Lapse struct {
 	Now domain.Instant
 }
 
-// Amend changes a reservation that is not seated. What is left zero stays as it is. Where
-// the new place is refused the old one stays.
+// Amend changes a reservation that is not seated. What is left zero stays as it is, and so
+// does what a change does not name. Where the new place is refused the old one stays.
 type Amend struct {
 	Now      domain.Instant
 	Actor    domain.Actor
@@ -62,9 +62,25 @@ type Amend struct {
 	Party    domain.PartySize
 	Time     string // local HH:MM
 	StartsAt domain.Instant
-	Wish     *Wish
-	Details  *Details // take the place of those before
+	Wish     WishChanges
+	Details  DetailsChanges
 	Override Override
+}
+
+// WishChanges names what is wished for otherwise; what is nil stays as it is when the
+// command is decided. Empty lifts a wish.
+type WishChanges struct {
+	Table *domain.TableID
+	Area  *string
+}
+
+// DetailsChanges names which details are others; what is nil stays as it is when the
+// command is decided.
+type DetailsChanges struct {
+	GuestName, GuestEmail, GuestPhone *string
+	Notes                             *string
+	SpecialRequests                   *string
+	Occasion                          *string
 }
 
 // MoveTable gives a party the tables that staff choose, and binds it to them.

@@ -29,15 +29,14 @@ func (s State) amend(c Amend) ([]Event, error) {
 		Stamp: p.stamp(), Number: r.Number, Diner: r.Diner, Party: r.Party, Slot: r.Slot, Turn: r.Turn, Occupied: r.Occupied,
 		Tables: r.Tables, Wish: r.Wish, Bound: r.Bound, Staff: c.Actor.Kind == domain.ActorStaff, Override: c.Override,
 	}
-	if c.Details != nil {
-		a.Told, a.Details = true, *c.Details
+	if c.Details != (DetailsChanges{}) {
+		a.Told, a.Details = true, c.Details.of(r.Details)
 	}
 	if c.Party != 0 {
 		a.Party = c.Party
 	}
-	if c.Wish != nil {
-		a.Wish = *c.Wish
-	}
+	change(&a.Wish.Table, c.Wish.Table)
+	change(&a.Wish.Area, c.Wish.Area)
 	if c.Time != "" || c.StartsAt != 0 {
 		slot, no := p.slotFor(c.Time, c.StartsAt, c.Override.Rule)
 		if no != nil {
@@ -63,6 +62,24 @@ func (s State) amend(c Amend) ([]Event, error) {
 	a.Bound = r.Bound && slices.Equal(a.Tables, r.Tables)
 	p.add(a)
 	return p.end(), nil
+}
+
+// of is d with the changes made.
+func (c DetailsChanges) of(d Details) Details {
+	change(&d.Guest.Name, c.GuestName)
+	change(&d.Guest.Email, c.GuestEmail)
+	change(&d.Guest.Phone, c.GuestPhone)
+	change(&d.Notes, c.Notes)
+	change(&d.SpecialRequests, c.SpecialRequests)
+	change(&d.Occasion, c.Occasion)
+	return d
+}
+
+// change puts a new value in place of an old one, if there is a new one.
+func change[T any](value, to *T) {
+	if to != nil {
+		*value = *to
+	}
 }
 
 // again is what the party of r asks for when it asks again.

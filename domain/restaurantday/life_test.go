@@ -103,7 +103,7 @@ func TestNoShowAndReinstate(t *testing.T) {
 func TestAmend(t *testing.T) {
 	s := given(t, firm(now, 2, "18:00"), firm(now, 4, "18:00"))
 	me := domain.Diner(diner)
-	later := decided(t, s, Amend{Now: now + 1, Actor: me, Number: 1, Time: "20:00", Details: &Details{Notes: "late"}})
+	later := decided(t, s, Amend{Now: now + 1, Actor: me, Number: 1, Time: "20:00", Details: DetailsChanges{Notes: ptr("late")}})
 	sameEvents(t, later, Amended{
 		Stamp: stamp(now + 1), Number: 1, Diner: diner, Party: 2, Slot: plan().Slots[4], Turn: until(evening+2*hour, evening+3*hour),
 		Occupied: until(evening+2*hour, evening+3*hour+10*minute), Tables: []domain.TableID{"tbl_a"}, Told: true, Details: Details{Notes: "late"},
@@ -134,6 +134,35 @@ func TestAmend(t *testing.T) {
 		t.Errorf("undone: %+v, %+v", r, s.Actions())
 	}
 }
+
+// What an amendment does not name stays as it is when it is decided, whoever changed it and
+// whatever the sender had read.
+func TestAmendmentsDoNotUndoEachOther(t *testing.T) {
+	first := firm(now, 2, "18:00")
+	first.Details = Details{Guest: Guest{Name: "Bo", Phone: "+4930123456"}, Notes: "by the window", SpecialRequests: "no nuts", Occasion: "birthday"}
+	s := given(t, first)
+	me := domain.Diner(diner)
+	for _, c := range []Amend{
+		{Details: DetailsChanges{Notes: ptr("in the garden")}},
+		{Wish: WishChanges{Area: ptr("")}, Details: DetailsChanges{GuestName: ptr("Bob"), GuestEmail: ptr("bob@example.com")}},
+		{Wish: WishChanges{Table: ptr(domain.TableID("tbl_b"))}},
+		{Details: DetailsChanges{SpecialRequests: ptr("")}},
+		{Party: 1, Details: DetailsChanges{Occasion: ptr("a wedding"), GuestPhone: ptr("")}},
+	} {
+		c.Now, c.Actor, c.Number = now+1, me, 1
+		s = Decider().Fold(s, decided(t, s, c)...)
+	}
+	r, _ := s.Reservation(1)
+	want := Details{Guest: Guest{Name: "Bob", Email: "bob@example.com"}, Notes: "in the garden", Occasion: "a wedding"}
+	if r.Details != want || r.Wish != (Wish{Table: "tbl_b"}) || r.Party != 1 {
+		t.Errorf("got %+v for %d wishing %+v, want %+v", r.Details, r.Party, r.Wish, want)
+	}
+	if got := decided(t, s, Amend{Now: now + 2, Actor: me, Number: 1, Details: DetailsChanges{Notes: ptr("in the garden")}}); got != nil {
+		t.Errorf("the same again: %+v", got)
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
 
 func TestOverridesHaveLimits(t *testing.T) {
 	ask := func(rule domain.Code, reason string, time string) Hold {
