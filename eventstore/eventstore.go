@@ -218,6 +218,9 @@ var (
 	ErrUnknownOutcome = errors.New("eventstore: outcome unknown")
 	// ErrUnavailable says that the store could not be reached; nothing was appended.
 	ErrUnavailable = errors.New("eventstore: unavailable")
+	// ErrDenied stands beside ErrUnavailable where the store answered that this user may not
+	// do it, or that it knows no such user: asking again soon ends the same.
+	ErrDenied = errors.New("eventstore: access denied")
 	// ErrClosed answers calls on a closed store or subscription.
 	ErrClosed = errors.New("eventstore: closed")
 )

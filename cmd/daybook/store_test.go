@@ -281,6 +281,12 @@ func TestStoreServeTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	guess := strings.Replace(s.urls[1], "PASSWORD", "guess", 1) + "?tlsCaFile=" + cert
+	if out, err := daybook(ctx, "store", "copy", "--from", guess, "--to", t.TempDir()).CombinedOutput(); err == nil || ctx.Err() != nil || !strings.Contains(string(out), "access denied") {
+		t.Errorf("copied with a wrong password: %v\n%s", err, out)
+	}
 	if got := idsOf(t, store); len(got["one"]) != 1 || got["one"][0] != id {
 		t.Errorf("with TLS it has %v, want %s", got, id)
 	}
@@ -465,6 +471,14 @@ func TestStoreCopyInterrupted(t *testing.T) {
 	out, err = daybook(t.Context(), "store", "copy", "--from", s.urls[0], "--to", "embedded:"+back).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "20000 events copied") {
 		t.Errorf("back: %v:\n%s", err, out)
+	}
+	// One who may not write is told at once.
+	reading := serveStore(t, t.TempDir(), 1, "--listen", "127.0.0.1:0", "--insecure")
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	out, err = daybook(ctx, "store", "copy", "--from", from, "--to", reading.urls[0]).CombinedOutput()
+	if err == nil || ctx.Err() != nil || !strings.Contains(string(out), "read-only") {
+		t.Errorf("to a store that is read-only: %v:\n%s", err, out)
 	}
 	// A target that holds anything else is refused and left as it is.
 	other := filledStore(t, 10)

@@ -59,7 +59,7 @@ func sayCopied(out io.Writer, r transfer.Report, err error) error {
 		var foreign *transfer.ForeignError
 		var gap *transfer.GapError
 		var differ *transfer.DifferenceError
-		if errors.As(err, &foreign) || errors.As(err, &gap) || errors.As(err, &differ) {
+		if errors.As(err, &foreign) || errors.As(err, &gap) || errors.As(err, &differ) || errors.Is(err, eventstore.ErrDenied) {
 			return err // again would end the same
 		}
 		return fmt.Errorf("%w; the same command goes on where this one ended", err)

@@ -82,6 +82,17 @@ func (s *Store) readFailure(ctx context.Context, u *use, err error) error {
 	case client.ErrorCodeStreamDeleted:
 		return eventstore.ErrStreamDeleted
 	default:
+		return unavailable(err)
+	}
+}
+
+// unavailable is the contract's error for a server that does not do what it was asked. It
+// is ErrDenied too where the server says that this user may not have it.
+func unavailable(err error) error {
+	switch codeOf(err) {
+	case client.ErrorCodeAccessDenied, client.ErrorCodeUnauthenticated:
+		return fmt.Errorf("%w: %w: %v", eventstore.ErrUnavailable, eventstore.ErrDenied, err)
+	default:
 		return fmt.Errorf("%w: %v", eventstore.ErrUnavailable, err)
 	}
 }
@@ -98,7 +109,7 @@ func appendFailure(ctx context.Context, err error) error {
 		if err := ended(ctx); err != nil {
 			return err
 		}
-		return fmt.Errorf("%w: %v", eventstore.ErrUnavailable, err)
+		return unavailable(err)
 	}
 	// The cause is not wrapped: whoever asks for the context's error must not read
 	// "nothing was appended" out of this one.

@@ -73,7 +73,7 @@ func (r *reader) read(ctx context.Context, store eventstore.Store, limit time.Du
 	for {
 		before := r.seen
 		err := r.pass(ctx, store)
-		if err == nil || !errors.Is(err, eventstore.ErrUnavailable) {
+		if err == nil || !passing(err) {
 			return err
 		}
 		if r.seen != before {
@@ -135,6 +135,11 @@ func tellsOfStream(r *eventstore.Record) bool {
 	}
 	of, isMetadata := strings.CutPrefix(string(r.Stream), string(eventstore.MetadataOf("")))
 	return isMetadata && !strings.HasPrefix(of, "$")
+}
+
+// passing reports whether err may be gone by itself soon.
+func passing(err error) bool {
+	return errors.Is(err, eventstore.ErrUnavailable) && !errors.Is(err, eventstore.ErrDenied)
 }
 
 // patience is for how long, and how often, a store that is unavailable is tried again.

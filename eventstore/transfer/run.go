@@ -114,7 +114,7 @@ func (c *copying) append(ctx context.Context, n *run) error {
 			return nil
 		case errors.As(err, &conflict):
 			return c.refused(ctx, n, conflict)
-		case errors.Is(err, eventstore.ErrUnavailable), errors.Is(err, eventstore.ErrUnknownOutcome):
+		case passing(err), errors.Is(err, eventstore.ErrUnknownOutcome):
 			if wait.again(ctx) {
 				continue
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash"
 	"time"
@@ -126,7 +125,7 @@ func headOf(ctx context.Context, store eventstore.Store, name string, limit time
 		if err == nil {
 			return head, nil
 		}
-		if !errors.Is(err, eventstore.ErrUnavailable) || !wait.again(ctx) {
+		if !passing(err) || !wait.again(ctx) {
 			return eventstore.Start, fmt.Errorf("transfer: %s: %w", name, err)
 		}
 	}
