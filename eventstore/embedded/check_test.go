@@ -245,7 +245,7 @@ func TestCheckFindsEveryDamagedEntry(t *testing.T) {
 		},
 	}
 	for name, damage := range damages {
-		step := 9
+		step := 14
 		if os.Getenv("DAYBOOK_SOAK") == "1" {
 			step = 1
 		}
@@ -291,7 +291,7 @@ func TestCheckFindsEveryDamagedByte(t *testing.T) {
 	if err := errors.Join(err, s.Close()); err != nil {
 		t.Fatal(err)
 	}
-	flips := 12
+	flips := 8
 	if os.Getenv("DAYBOOK_SOAK") == "1" {
 		flips = 2000
 	}

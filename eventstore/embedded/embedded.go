@@ -16,6 +16,20 @@
 // the callers. Nothing is shown to anyone before it is durable, so no one ever acts
 // on a record that a power failure takes back; even a conflict is told only after the
 // records it rests on are safe.
+//
+// # What a stream shows
+//
+// A stream's name leads to its number, and where there is more to say to what its newest
+// metadata hide and whether it has ended. The writer keeps that up to date in the batch
+// that changes it. What is hidden is always a stream's beginning, so a read starts behind
+// it. Records are never removed: positions and what a retry finds stay as they are.
+//
+// # When the disk fails
+//
+// A failed write or sync of the log closes Failed, and nothing is appended any more. A
+// disk that is all but full costs appends only. Where Pebble cannot go on at all the
+// reason is logged and the process ends. In each case what was acknowledged is there when
+// the folder is opened again, and Check can tell.
 package embedded
 
 import (
