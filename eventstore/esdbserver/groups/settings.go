@@ -3,7 +3,6 @@ package groups
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -31,10 +30,6 @@ const (
 	maxAllHeldBytes = 256 << 20
 	// maxReadBatch bounds one read of the source.
 	maxReadBatch = 1000
-	// maxExpression bounds a filter: a regular expression, or all prefixes together.
-	maxExpression = 4 << 10
-	// maxPrefixes bounds the prefixes of a filter.
-	maxPrefixes = 256
 )
 
 // Key names a group: a group's name is its own only together with its stream.
@@ -189,54 +184,6 @@ func (f From) check() error {
 		return invalid("a group cannot begin at %d", f.At)
 	}
 	return nil
-}
-
-// Filter chooses what a group over the whole ledger is given: by stream name, or by event
-// type where Types is set; by Prefixes, or by the regular expression Regex.
-type Filter struct {
-	Types    bool
-	Prefixes []string
-	Regex    string
-}
-
-// matcher returns what f passes. A nil filter passes all.
-func (f *Filter) matcher() (func(eventstore.Record) bool, error) {
-	if f == nil {
-		return func(eventstore.Record) bool { return true }, nil
-	}
-	size := len(f.Regex)
-	for _, p := range f.Prefixes {
-		size += len(p)
-	}
-	if size > maxExpression || len(f.Prefixes) > maxPrefixes {
-		return nil, invalid("a filter of %d bytes and %d prefixes, at most %d and %d", size, len(f.Prefixes), maxExpression, maxPrefixes)
-	}
-	var matches func(string) bool
-	switch {
-	case len(f.Prefixes) > 0 && f.Regex != "":
-		return nil, invalid("a filter takes prefixes or a regular expression, not both")
-	case len(f.Prefixes) > 0:
-		matches = func(s string) bool {
-			for _, p := range f.Prefixes {
-				if strings.HasPrefix(s, p) {
-					return true
-				}
-			}
-			return false
-		}
-	case f.Regex != "":
-		compiled, err := regexp.Compile(f.Regex)
-		if err != nil {
-			return nil, invalid("a filter's regular expression: %v", err)
-		}
-		matches = compiled.MatchString
-	default:
-		return nil, invalid("a filter with neither prefixes nor a regular expression")
-	}
-	if f.Types {
-		return func(r eventstore.Record) bool { return matches(r.Type) }, nil
-	}
-	return func(r eventstore.Record) bool { return matches(string(r.Stream)) }, nil
 }
 
 // Config is a whole group.

@@ -318,6 +318,12 @@ func TestRefusals(t *testing.T) {
 			c.Stream, c.Filter = groups.All, &groups.Filter{Regex: "a", Prefixes: []string{"a"}}
 		}},
 		{"a broken expression", func(c *groups.Config) { c.Stream, c.Filter = groups.All, &groups.Filter{Regex: "("} }},
+		{"an expression that repeats too much", func(c *groups.Config) {
+			c.Stream, c.Filter = groups.All, &groups.Filter{Regex: "(" + strings.Repeat("ab", 100) + "){900}"}
+		}},
+		{"too many prefixes", func(c *groups.Config) {
+			c.Stream, c.Filter = groups.All, &groups.Filter{Prefixes: make([]string, 257)}
+		}},
 		{"a huge filter", func(c *groups.Config) {
 			c.Stream, c.Filter = groups.All, &groups.Filter{Regex: strings.Repeat("a", 5000)}
 		}},
