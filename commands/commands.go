@@ -53,6 +53,7 @@ type UseCases interface {
 	ConfirmReservation(context.Context, Caller, domain.ReservationID) (Booked, error)
 	CancelReservation(context.Context, Caller, domain.ReservationID, string) (Booked, error)
 	AmendReservation(context.Context, Caller, domain.ReservationID, AmendReservation) (Booked, error)
+	MoveReservation(context.Context, Caller, domain.ReservationID, MoveReservation) (Booked, error)
 
 	// The floor: staff's.
 	SeatParty(context.Context, Caller, domain.ReservationID, domain.PartySize, []domain.TableID) (Booked, error)
@@ -72,6 +73,7 @@ type UseCases interface {
 	// The house itself.
 	OpenDay(context.Context, domain.RestaurantID, domain.ServiceDate) (eventstore.Position, error)
 	RecordLapses(context.Context, domain.RestaurantID, domain.ServiceDate) (eventstore.Position, error)
+	GoOnWithMove(context.Context, domain.ReservationID, restaurantday.Moving) (open bool, err error)
 	BringInRestaurant(context.Context, BringInRestaurant) (domain.RestaurantID, error)
 	BringIn(context.Context, BringIn) ([]BroughtIn, error)
 }

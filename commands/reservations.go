@@ -149,7 +149,7 @@ func addressed(r restaurantOutcome, date domain.ServiceDate, who domain.Actor) B
 	return Booked{Restaurant: r.State.ID, Date: date, Zone: r.State.Profile.TimeZone, Staff: who.Kind == domain.ActorStaff}
 }
 
-// change handles a command about an entry of the book.
+// change handles a command about an entry of the book, wherever that was moved to.
 func (a *App) change(
 	ctx context.Context, c Caller, id domain.ReservationID, command func(domain.Actor, uint32) restaurantday.Command,
 ) (Booked, error) {
@@ -162,15 +162,29 @@ func (a *App) change(
 		return Booked{}, err
 	}
 	who := c.actor(r.State)
-	o, err := a.days.handle(ctx, codec.DayStream(rid, date), Request[restaurantday.Command]{
-		Command: command(who, number), ID: a.commandID(c, string(id)), Meta: a.metadata(c, who),
-	})
-	if err != nil {
-		return addressed(r, date, who), err
+	commandID := a.commandID(c, string(id)) // of the id that was asked with, wherever it leads
+	for {
+		o, err := a.days.handle(ctx, codec.DayStream(rid, date), Request[restaurantday.Command]{
+			Command: command(who, number), ID: commandID, Meta: a.metadata(c, who),
+		})
+		if no, ok := domain.Rejected(err); ok && no.Code == domain.CodeMovedAway {
+			next, ferr := a.current(ctx, id)
+			if ferr != nil {
+				return Booked{}, ferr
+			}
+			if next != id {
+				id = next
+				_, date, number = id.Day()
+				continue
+			}
+		}
+		if err != nil {
+			return addressed(r, date, who), err
+		}
+		b, err := booked(o, number)
+		b.Staff = who.Kind == domain.ActorStaff
+		return b, err
 	}
-	b, err := booked(o, number)
-	b.Staff = who.Kind == domain.ActorStaff
-	return b, err
 }
 
 // OpenDay opens a day inside the restaurant's horizon, so that it can be shown. A day

@@ -172,23 +172,31 @@ func (h *house) lapsed(date domain.ServiceDate) (numbers []uint32) {
 	return numbers
 }
 
+// expiryConfig is what a hold expiry is made of.
+type expiryConfig struct {
+	Config
+	Record func(context.Context, domain.RestaurantID, domain.ServiceDate) (eventstore.Position, error)
+}
+
+func (h *house) config(at *checkpoints) Config {
+	return Config{Store: h.store, Codec: codec.New(h.keys), Checkpoints: at, Clock: h.clock, Log: quiet()}
+}
+
 // start runs a process until stop, which waits for its end.
-func (h *house) start(at *checkpoints, changes ...func(*HoldExpiryConfig)) (p *HoldExpiry, stop func()) {
+func (h *house) start(at *checkpoints, changes ...func(*expiryConfig)) (p *Deadlines, stop func()) {
 	h.t.Helper()
-	cfg := HoldExpiryConfig{
-		Store: h.store, Codec: codec.New(h.keys), Checkpoints: at, Record: h.app.RecordLapses, Clock: h.clock, Log: quiet(),
-	}
+	cfg := expiryConfig{h.config(at), h.app.RecordLapses}
 	for _, change := range changes {
 		change(&cfg)
 	}
-	p, err := NewHoldExpiry(cfg)
+	p, err := NewHoldExpiry(cfg.Config, cfg.Record)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	return p, h.run(p)
 }
 
-func (h *house) run(p *HoldExpiry) (stop func()) {
+func (h *house) run(p *Deadlines) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx) }()
@@ -215,7 +223,7 @@ func (h *house) until(what string, ok func() bool) {
 }
 
 // read waits until p has read all that is in the ledger.
-func (h *house) read(p *HoldExpiry, waiting int) {
+func (h *house) read(p *Deadlines, waiting int) {
 	h.t.Helper()
 	h.until(fmt.Sprintf("%d holds are pending", waiting), func() bool { return p.Live() && p.Waiting() == waiting })
 }

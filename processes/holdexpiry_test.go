@@ -19,7 +19,7 @@ func TestLapsesAreRecordedOnce(t *testing.T) {
 	h := newHouse(t)
 	var at checkpoints
 	var told atomic.Int64
-	p, stop := h.start(&at, func(c *HoldExpiryConfig) {
+	p, stop := h.start(&at, func(c *expiryConfig) {
 		record := c.Record
 		c.Record = func(ctx context.Context, r domain.RestaurantID, d domain.ServiceDate) (eventstore.Position, error) {
 			told.Add(1)
@@ -144,7 +144,7 @@ func TestNothingIsRecordedBeforeTheFeedIsLive(t *testing.T) {
 	var told atomic.Int64
 	release := make(chan struct{})
 	var at checkpoints
-	p, stop := h.start(&at, func(c *HoldExpiryConfig) {
+	p, stop := h.start(&at, func(c *expiryConfig) {
 		c.Store = behind{h.store, release}
 		c.Record = func(context.Context, domain.RestaurantID, domain.ServiceDate) (eventstore.Position, error) {
 			told.Add(1)
@@ -172,7 +172,7 @@ func TestRecordingIsTriedAgain(t *testing.T) {
 	h := newHouse(t)
 	var at checkpoints
 	var told atomic.Int64
-	p, stop := h.start(&at, func(c *HoldExpiryConfig) {
+	p, stop := h.start(&at, func(c *expiryConfig) {
 		record := c.Record
 		c.Record = func(ctx context.Context, r domain.RestaurantID, d domain.ServiceDate) (eventstore.Position, error) {
 			if told.Add(1) < 4 {
@@ -200,7 +200,7 @@ func TestRecordingIsTriedAgain(t *testing.T) {
 
 func TestTwoAtOnce(t *testing.T) {
 	h := newHouse(t)
-	var list []*HoldExpiry
+	var list []*Deadlines
 	for range 2 {
 		p, _ := h.start(&checkpoints{})
 		list = append(list, p)
@@ -253,13 +253,13 @@ func TestAKeyStoreThatIsAway(t *testing.T) {
 	keys := &flaky{Keys: h.keys}
 	keys.left.Store(1)
 	at := checkpoints{at: before} // so that the hold begins the batch that comes twice
-	p, stop := h.start(&at, func(c *HoldExpiryConfig) { c.Codec = codec.New(keys) })
+	p, stop := h.start(&at, func(c *expiryConfig) { c.Codec = codec.New(keys) })
 	h.read(p, 2)
 	stop()
 	if at.at != before || keys.left.Load() >= 0 {
 		t.Errorf("the checkpoint is %d, the record before the first hold stands at %d", at.at, before)
 	}
-	if len(p.due) != 2 || p.due[0] != p.pending[holdKey{codec.DayStream(h.id, h.date), first.Reservation.Number}] {
+	if len(p.due) != 2 || p.due[0] != p.open[key{codec.DayStream(h.id, h.date), aHold, first.Reservation.Number}] {
 		t.Errorf("%d lapses are due", len(p.due))
 	}
 }
@@ -300,19 +300,19 @@ func TestACorruptRecordIsPassedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.hold(h.date + 1)
-	p, _ := h.start(&checkpoints{}, func(c *HoldExpiryConfig) { c.Store = forged{h.store, codec.TypeReservationCancelled} })
+	p, _ := h.start(&checkpoints{}, func(c *expiryConfig) { c.Store = forged{h.store, codec.TypeReservationCancelled} })
 	h.read(p, 2)
 }
 
 func TestConfigIsChecked(t *testing.T) {
 	h := newHouse(t)
-	for name, spoil := range map[string]func(*HoldExpiryConfig){
-		"store": func(c *HoldExpiryConfig) { c.Store = nil }, "codec": func(c *HoldExpiryConfig) { c.Codec = nil },
-		"checkpoints": func(c *HoldExpiryConfig) { c.Checkpoints = nil }, "record": func(c *HoldExpiryConfig) { c.Record = nil },
+	for name, spoil := range map[string]func(*expiryConfig){
+		"store": func(c *expiryConfig) { c.Store = nil }, "codec": func(c *expiryConfig) { c.Codec = nil },
+		"checkpoints": func(c *expiryConfig) { c.Checkpoints = nil }, "record": func(c *expiryConfig) { c.Record = nil },
 	} {
-		cfg := HoldExpiryConfig{Store: h.store, Codec: codec.New(h.keys), Checkpoints: &checkpoints{}, Record: h.app.RecordLapses}
+		cfg := expiryConfig{h.config(&checkpoints{}), h.app.RecordLapses}
 		spoil(&cfg)
-		if _, err := NewHoldExpiry(cfg); err == nil {
+		if _, err := NewHoldExpiry(cfg.Config, cfg.Record); err == nil {
 			t.Errorf("without a %s", name)
 		}
 	}

@@ -43,18 +43,18 @@ type houseConfig struct {
 
 // house is everything wired together: open, start, wait until it is ready, close.
 type house struct {
-	cfg     houseConfig
-	engines *engines
-	app     *commands.App
-	codec   *codec.Codec
-	signer  *tokens.Signer
-	views   *views
-	runner  *projections.Runner
-	expiry  *processes.HoldExpiry
-	metrics *telemetry.Metrics
-	server  *http.Server
-	addr    net.Addr
-	ledger  *storeServer // nil where the ledger is not served
+	cfg       houseConfig
+	engines   *engines
+	app       *commands.App
+	codec     *codec.Codec
+	signer    *tokens.Signer
+	views     *views
+	runner    *projections.Runner
+	processes []*processes.Deadlines
+	metrics   *telemetry.Metrics
+	server    *http.Server
+	addr      net.Addr
+	ledger    *storeServer // nil where the ledger is not served
 
 	running *errgroup.Group
 	failed  context.Context // ends when something that runs fails, which close then tells
@@ -104,11 +104,7 @@ func openHouse(ctx context.Context, cfg houseConfig) (h *house, err error) {
 	if h.runner, err = projections.NewRunner(h.engines.store, projections.Options{Linger: linger}, h.views.all()...); err != nil {
 		return h, err
 	}
-	h.expiry, err = processes.NewHoldExpiry(processes.HoldExpiryConfig{
-		Store: h.engines.store, Codec: h.codec, Checkpoints: h.engines.database.Checkpoints(),
-		Record: h.app.RecordLapses, Clock: cfg.clock,
-	})
-	if err != nil {
+	if h.processes, err = openProcesses(h.engines, h.codec, h.app, cfg.clock); err != nil {
 		return h, err
 	}
 	h.running, h.failed = errgroup.WithContext(context.Background())
@@ -170,7 +166,9 @@ func (h *house) start(ctx context.Context) error {
 	run, stop := context.WithCancel(context.Background())
 	stopViews := h.stop
 	h.stop = func() { stop(); stopViews() }
-	h.running.Go(func() error { return h.runExpiry(run) })
+	for _, p := range h.processes {
+		h.running.Go(func() error { return keepRunning(run, p) })
+	}
 	if e := h.engines.embedded; e != nil {
 		h.running.Go(func() error { return watchStore(run, e) })
 	}
@@ -210,15 +208,29 @@ func (h *house) serveLedger(ctx context.Context) (err error) {
 	return nil
 }
 
-// runExpiry keeps the hold expiry running until ctx ends: whatever else ends it, such as a
-// checkpoint that cannot be read, is tried again.
-func (h *house) runExpiry(ctx context.Context) error {
+// openProcesses makes what the house does by itself.
+func openProcesses(e *engines, c *codec.Codec, app *commands.App, clock func() time.Time) ([]*processes.Deadlines, error) {
+	cfg := processes.Config{Store: e.store, Codec: c, Checkpoints: e.database.Checkpoints(), Clock: clock}
+	expiry, err := processes.NewHoldExpiry(cfg, app.RecordLapses)
+	if err != nil {
+		return nil, err
+	}
+	moves, err := processes.NewMoves(cfg, app.GoOnWithMove)
+	if err != nil {
+		return nil, err
+	}
+	return []*processes.Deadlines{expiry, moves}, nil
+}
+
+// keepRunning runs a process until ctx ends: whatever else ends it, such as a checkpoint
+// that cannot be read, is tried again.
+func keepRunning(ctx context.Context, p *processes.Deadlines) error {
 	for {
-		err := h.expiry.Run(ctx)
+		err := p.Run(ctx)
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // it ended because it was told to
 		}
-		slog.Warn("hold expiry begins again", "error", err)
+		slog.Warn("a process begins again", "process", p.Name(), "error", err)
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
@@ -264,8 +276,10 @@ func (h *house) observe() {
 		h.metrics.Gauge("daybook_view_lag_seconds", "How old the last record was when a view that catches up applied it.", labels,
 			func() float64 { return h.runner.Status()[i].LagHint.Seconds() })
 	}
-	h.metrics.Gauge("daybook_holds_pending", "Holds that wait for their confirmation.", nil,
-		func() float64 { return float64(h.expiry.Waiting()) })
+	for _, p := range h.processes {
+		h.metrics.Gauge("daybook_process_waiting", "What a process waits for: holds that may lapse, moves that may be left unfinished.",
+			map[string]string{"process": p.Name()}, func() float64 { return float64(p.Waiting()) })
+	}
 	observeLedger(h.metrics, h.engines)
 }
 
