@@ -88,6 +88,18 @@ func (d *badDisk) MaybeError(op errorfs.Op) error {
 	return nil
 }
 
+// afresh makes each log a new file: errorfs lets one that is used again go unwatched.
+type afresh struct{ vfs.FS }
+
+func (a afresh) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := a.Remove(old); err != nil {
+		return nil, err
+	}
+	return a.Create(name, category)
+}
+
+func (a afresh) Unwrap() vfs.FS { return a.FS }
+
 // child is the process that gets killed. It acknowledges what it wrote on its output.
 func child(dir string) int {
 	opts := small(nil)
@@ -99,7 +111,7 @@ func child(dir string) int {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		opts.FS = errorfs.Wrap(vfs.Default, disk)
+		opts.FS = afresh{errorfs.Wrap(vfs.Default, disk)}
 	}
 	s, err := embedded.Open(dir, opts)
 	if err != nil {
