@@ -86,7 +86,13 @@ func TestClientsThatNeverRead(t *testing.T) {
 	if got, err := readAll(t, conn, request(fromStart(), count(200))); err != nil || len(got) != 200 {
 		t.Fatalf("a reader beside them: %d events, %v", len(got), err)
 	}
-	if grown := heap() - before; grown > allowed {
+	// What is being read or written at this moment is gone a moment later; what is kept for
+	// clients stays.
+	grown := heap() - before
+	for ctx := within(t); grown > allowed && ctx.Err() == nil; grown = heap() - before {
+		runtime.Gosched()
+	}
+	if grown > allowed {
 		t.Errorf("the heap grew by %d MiB, want at most %d", grown>>20, allowed>>20)
 	}
 }
