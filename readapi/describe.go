@@ -43,15 +43,49 @@ var refusals = map[string][]domain.Code{
 	"read-availability": {domain.CodeNotFound},
 	"reserve": {
 		domain.CodeNotFound, domain.CodeInPast, domain.CodeTooSoon, domain.CodeTooFarAhead, domain.CodeClosed, domain.CodeOutsideHours,
-		domain.CodeOffSlot, domain.CodeAmbiguousTime, domain.CodePartyTooLarge, domain.CodeNoTable, domain.CodePacingFull,
+		domain.CodeOffSlot, domain.CodeAmbiguousTime, domain.CodePartyTooLarge, domain.CodeNoTable, domain.CodePacingFull, domain.CodeBlocked,
+		domain.CodeForbidden, domain.CodeNotOverridable,
 	},
-	"confirm-reservation": {domain.CodeNotFound, domain.CodeHoldExpired, domain.CodeCancelled},
-	"cancel-reservation":  {domain.CodeNotFound, domain.CodeHoldExpired, domain.CodeStarted},
-	"read-reservation":    {domain.CodeNotFound},
-	"own-reservations":    {},
+	"confirm-reservation": ofReservation(domain.CodeHoldExpired, domain.CodeCancelled),
+	"cancel-reservation":  ofReservation(domain.CodeHoldExpired, domain.CodeStarted),
+	"amend-reservation": ofReservation(domain.CodeForbidden, domain.CodeHoldExpired, domain.CodeCancelled, domain.CodeStarted, domain.CodeInPast,
+		domain.CodeTooSoon, domain.CodeTooFarAhead, domain.CodeClosed, domain.CodeOutsideHours, domain.CodeOffSlot, domain.CodeAmbiguousTime,
+		domain.CodePartyTooLarge, domain.CodeNoTable, domain.CodePacingFull, domain.CodeBlocked, domain.CodeNotOverridable,
+		domain.CodeNotConfirmed, domain.CodeNotMoving),
+	"read-reservation": {domain.CodeNotFound},
+	"own-reservations": {},
+
+	"seat-party": ofReservation(domain.CodeForbidden, domain.CodeNotConfirmed, domain.CodeHoldExpired, domain.CodeCancelled, domain.CodeTooEarly,
+		domain.CodeNoTable, domain.CodeBlocked),
+	"complete-seating": ofReservation(domain.CodeForbidden, domain.CodeNotConfirmed, domain.CodeHoldExpired, domain.CodeCancelled, domain.CodeNotSeated),
+	"mark-no-show": ofReservation(domain.CodeForbidden, domain.CodeNotConfirmed, domain.CodeHoldExpired, domain.CodeCancelled, domain.CodeStarted,
+		domain.CodeTooEarly),
+	"reinstate-reservation": ofReservation(domain.CodeForbidden, domain.CodeNotConfirmed, domain.CodeHoldExpired, domain.CodeInPast, domain.CodeNoTable,
+		domain.CodeBlocked, domain.CodePacingFull, domain.CodeClosed, domain.CodeOutsideHours, domain.CodeOffSlot, domain.CodeNotOverridable),
+	"move-table":  ofReservation(domain.CodeForbidden, domain.CodeHoldExpired, domain.CodeCancelled, domain.CodeNoTable, domain.CodeBlocked),
+	"pin-table":   ofReservation(domain.CodeForbidden, domain.CodeHoldExpired, domain.CodeCancelled),
+	"unpin-table": ofReservation(domain.CodeForbidden, domain.CodeHoldExpired, domain.CodeCancelled, domain.CodeStarted),
+	"seat-walk-in": {
+		domain.CodeNotFound, domain.CodeForbidden, domain.CodeClosed, domain.CodeOutsideHours, domain.CodePartyTooLarge, domain.CodePacingFull,
+		domain.CodeNoTable, domain.CodeBlocked, domain.CodeNotWaiting, domain.CodeNotOverridable,
+	},
+	"undo-action": {domain.CodeNotFound, domain.CodeForbidden, domain.CodeNotOpened, domain.CodeNothingToUndo, domain.CodeUndoBlocked},
+
+	"join-waitlist": {
+		domain.CodeNotFound, domain.CodeForbidden, domain.CodeInPast, domain.CodeTooSoon, domain.CodeTooFarAhead, domain.CodeClosed,
+		domain.CodeOutsideHours, domain.CodePartyTooLarge, domain.CodeAlreadyWaiting, domain.CodeWaitlistFull,
+	},
+	"leave-waitlist": {domain.CodeNotFound, domain.CodeNotWaiting},
+	"accept-offer":   ofReservation(domain.CodeNotWaiting, domain.CodeHoldExpired, domain.CodeCancelled),
 
 	"audit":               {domain.CodeNotFound, domain.CodeForbidden},
 	"reservation-history": {domain.CodeNotFound},
+}
+
+// ofReservation is these codes, and those with which any command about one reservation may
+// be refused.
+func ofReservation(codes ...domain.Code) []domain.Code {
+	return append(codes, domain.CodeNotFound, domain.CodeCompleted, domain.CodeNoShow, domain.CodeMovedAway, domain.CodeMoving)
 }
 
 // examples are bodies that the form of the request accepts.
@@ -70,13 +104,23 @@ var examples = map[string]string{
 	"add-block":           `{"date": "2026-12-05", "from": "18:00", "to": "22:30", "tableIds": ["tbl_…"], "reason": "a wobbly leg"}`,
 	"reserve":             `{"restaurantId": "rst_…", "date": "2026-12-05", "time": "19:30", "party": 4, "notes": "a high chair, please"}`,
 	"cancel-reservation":  `{"reason": "the plane is late"}`,
+	"amend-reservation":   `{"time": "20:00", "party": 5, "notes": "a high chair, and room for a pram"}`,
+
+	"seat-party":            `{"covers": 2}`,
+	"move-table":            `{"tableIds": ["tbl_…"]}`,
+	"reinstate-reservation": `{"override": {"rule": "pacing_full", "reason": "they were here all along"}}`,
+	"seat-walk-in":          `{"party": 2, "area": "Terrace", "guest": {"name": "Greta"}}`,
+	"undo-action":           `{"reservationId": "rsv_…"}`,
+	"join-waitlist":         `{"restaurantId": "rst_…", "date": "2026-12-05", "from": "19:00", "to": "20:30", "party": 4}`,
 }
 
 // tags order the operations.
 var tags = []*huma.Tag{
 	{Name: "People", Description: "Accounts, and logging in."},
 	{Name: "Restaurants", Description: "A restaurant, its tables, its hours and its policy. Its owner changes them; everybody reads them."},
-	{Name: "Booking", Description: "What is free, holding a table, confirming, cancelling."},
+	{Name: "Booking", Description: "What is free, holding a table, confirming, amending, cancelling."},
+	{Name: "Waitlist", Description: "Waiting for what becomes free, and accepting what is offered."},
+	{Name: "Floor", Description: "An evening as it goes: seating, walk-ins, no-shows, tables, and taking back what was a mistake. Only the restaurant's own people do that."},
 	{Name: "Ledger", Description: "Every change that was made, by whom, and when."},
 }
 

@@ -156,7 +156,7 @@ func TestAnswersOfOneOperation(t *testing.T) {
 		"400": {"idempotency_key_missing"},
 		"401": {"unauthenticated"},
 		"404": {"not_found"},
-		"409": {"already_cancelled", "hold_expired"},
+		"409": {"already_cancelled", "already_completed", "hold_expired", "marked_no_show", "moved_to_another_day", "moving"},
 		"422": {"idempotency_key_reused", "invalid"},
 		"500": {"internal"},
 		"503": {"contended", "outcome_unknown", "overloaded", "unavailable"},
@@ -175,7 +175,7 @@ func TestExamplesAreAccepted(t *testing.T) {
 		if ops[id] == nil || id == "log-in" { // which takes no key, and would go on
 			continue
 		}
-		path := strings.NewReplacer("{id}", "x", "{tableId}", "x").Replace(ops[id].Path)
+		path := strings.NewReplacer("{id}", "x", "{tableId}", "x", "{date}", "x").Replace(ops[id].Path)
 		w := ask(t, api.Engine, ops[id].Method, path, "*/*", example)
 		var p problem.Problem
 		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Code != problem.KeyMissing {

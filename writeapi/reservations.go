@@ -28,6 +28,8 @@ type reserveBody struct {
 	TableID         string         `json:"tableId,omitempty" maxLength:"30" doc:"this table or none"`
 	Area            string         `json:"area,omitempty" maxLength:"60" doc:"a table in this area or none"`
 	Confirm         bool           `json:"confirm,omitempty" doc:"confirm at once"`
+
+	Override *httpapi.Override `json:"override,omitempty" doc:"only for the restaurant's staff: a rule to set aside"`
 }
 
 type cancelBody struct {
@@ -110,23 +112,13 @@ func (b reserveBody) command() (h commands.HoldTable, err error) {
 			return h, field("body.date", err)
 		}
 	}
-	switch {
-	case b.StartsAt != "" && b.Time != "":
-		return h, field("body.time", errors.New("send time or startsAt, not both"))
-	case b.StartsAt != "":
-		at, err := time.Parse(time.RFC3339, b.StartsAt)
-		if err != nil || at.Before(earliest) || at.UTC().Year() > 2169 {
-			return h, field("body.startsAt", errors.New("want RFC 3339 with an offset, such as 2026-11-21T19:30:00+01:00"))
-		}
-		h.StartsAt = domain.InstantOf(at)
-	case b.Time == "" || b.Date == "":
+	if b.StartsAt == "" && (b.Time == "" || b.Date == "") {
 		return h, field("body.time", errors.New("name the slot: date and time, or startsAt"))
-	default:
-		if _, err = domain.ParseClock(b.Time); err != nil {
-			return h, field("body.time", err)
-		}
-		h.Time = b.Time
 	}
+	if h.StartsAt, err = slot(b.Time, b.StartsAt); err != nil {
+		return h, err
+	}
+	h.Time = b.Time
 	if h.Party, err = domain.NewPartySize(b.Party); err != nil {
 		return h, field("body.party", err)
 	}
@@ -139,8 +131,39 @@ func (b reserveBody) command() (h commands.HoldTable, err error) {
 		return h, err
 	}
 	h.Confirm = b.Confirm
+	if h.Override, err = override(b.Override); err != nil {
+		return h, err
+	}
 	h.Details, err = b.details()
 	return h, err
+}
+
+// slot checks how a body names a start, if it does: as a time or as an instant.
+func slot(clock, startsAt string) (domain.Instant, error) {
+	switch {
+	case startsAt != "" && clock != "":
+		return 0, field("body.time", errors.New("send time or startsAt, not both"))
+	case startsAt != "":
+		at, err := time.Parse(time.RFC3339, startsAt)
+		if err != nil || at.Before(earliest) || at.UTC().Year() > 2169 {
+			return 0, field("body.startsAt", errors.New("want RFC 3339 with an offset, such as 2026-11-21T19:30:00+01:00"))
+		}
+		return domain.InstantOf(at), nil
+	case clock != "":
+		if _, err := domain.ParseClock(clock); err != nil {
+			return 0, field("body.time", err)
+		}
+	}
+	return 0, nil
+}
+
+// override is the rule that staff set aside, and why, tidied.
+func override(o *httpapi.Override) (restaurantday.Override, error) {
+	if o == nil {
+		return restaurantday.Override{}, nil
+	}
+	reason, err := domain.Prose("override.reason", o.Reason, maxReason)
+	return restaurantday.Override{Rule: domain.Code(o.Rule), Reason: reason}, err
 }
 
 // The longest texts about a reservation, in characters; the forms' tags say the same.
@@ -160,19 +183,34 @@ func (b reserveBody) details() (d restaurantday.Details, err error) {
 	if d.SpecialRequests, err = domain.Prose("special_requests", b.SpecialRequests, maxNotes); err != nil {
 		return d, err
 	}
-	if d.Occasion, err = domain.Line("occasion", b.Occasion, maxOccasion); err != nil || b.Guest == nil {
+	if d.Occasion, err = domain.Line("occasion", b.Occasion, maxOccasion); err != nil {
 		return d, err
 	}
-	if d.Guest.Name, err = domain.Line("guest_name", b.Guest.Name, maxGuest); err != nil {
-		return d, err
-	}
-	if b.Guest.Email != "" {
-		if d.Guest.Email, err = domain.NormalizeEmail("guest_email", b.Guest.Email); err != nil {
-			return d, err
-		}
-	}
-	d.Guest.Phone, err = domain.NormalizePhone("guest_phone", b.Guest.Phone)
+	d.Guest, err = guest(b.Guest)
 	return d, err
+}
+
+// guest is whom a table is kept for, tidied.
+func guest(b *httpapi.Guest) (g restaurantday.Guest, err error) {
+	if b == nil {
+		return g, nil
+	}
+	if g.Name, err = domain.Line("guest_name", b.Name, maxGuest); err != nil {
+		return g, err
+	}
+	if g.Email, err = guestEmail(b.Email); err != nil {
+		return g, err
+	}
+	g.Phone, err = domain.NormalizePhone("guest_phone", b.Phone)
+	return g, err
+}
+
+// guestEmail checks the address of a guest, who need not have one.
+func guestEmail(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	return domain.NormalizeEmail("guest_email", text)
 }
 
 // addressed makes the caller of a request about one reservation.
@@ -188,18 +226,32 @@ func addressed(ctx context.Context, op *huma.Operation, k Keyed, id string, body
 	return c, rid, nil
 }
 
+// reservation is the answer to whatever changes a reservation.
 func reservation(b commands.Booked, err error) (*answer[httpapi.Reservation], error) {
-	if no, ok := domain.Rejected(err); ok && b.Restaurant != "" {
-		var entry func(uint32) string
-		if b.Staff {
-			entry = func(number uint32) string { return string(domain.NewReservationID(b.Restaurant, b.Date, number)) }
-		}
-		return nil, problem.FromRejection(no, httpapi.InZone(b.Zone), entry)
-	}
 	if err != nil {
-		return nil, refused(err)
+		return nil, refusedThere(err, b.Restaurant, b.Date, b.Zone, b.Staff)
 	}
-	return &answer[httpapi.Reservation]{
-		wrote(b.Position, b.Replayed), httpapi.ReservationOf(b.ID, &b.Reservation, b.Zone, b.Revision),
-	}, nil
+	return &answer[httpapi.Reservation]{wrote(b.Position, b.Replayed), reservationForm(b)}, nil
+}
+
+func reservationForm(b commands.Booked) httpapi.Reservation {
+	f := httpapi.ReservationOf(b.ID, &b.Reservation, b.Zone, b.Revision)
+	if b.Staff {
+		f = f.ForStaff(&b.Reservation)
+	}
+	return f
+}
+
+// refusedThere turns a refusal by a day into a problem that tells times by that restaurant's
+// clocks, and staff which entries are in the way.
+func refusedThere(err error, restaurant domain.RestaurantID, date domain.ServiceDate, zone string, staff bool) error {
+	no, ok := domain.Rejected(err)
+	if !ok || restaurant == "" || no.Code == domain.CodeInvalid {
+		return refused(err)
+	}
+	var entry func(uint32) string
+	if staff {
+		entry = func(number uint32) string { return string(domain.NewReservationID(restaurant, date, number)) }
+	}
+	return problem.FromRejection(no, httpapi.InZone(zone), entry)
 }

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -39,6 +40,9 @@ func Register(api *httpapi.API, app commands.UseCases, tokens Tokens) {
 	w.calendar(api)
 	w.floor(api)
 	w.reservations(api)
+	w.amending(api)
+	w.evening(api)
+	w.waitlist(api)
 }
 
 // Keyed is a request that is recognised when it comes again.
@@ -103,14 +107,18 @@ func refused(err error) error {
 var places = map[string]string{
 	"table_number": "number", "shift_name": "shifts", "days": "shifts", "opens": "shifts", "last_seating": "shifts", "closes": "shifts",
 	"slot_minutes": "shifts", "shift_turn_minutes": "shifts", "shift_pacing_covers": "shifts", "special_day_name": "name", "guest_name": "guest.name", "guest_email": "guest.email", "guest_phone": "guest.phone",
+	"tables": "tableIds",
 }
 
 // invalid is the problem of a value that only the domain could refuse.
 func invalid(no *domain.Rejection) *problem.Problem {
 	p := problem.From(no)
 	for i, why := range no.Reasons {
-		if place, other := places[why.Rule]; other {
-			p.Errors[i].Location = "body." + place
+		rule, index, _ := strings.Cut(why.Rule, "[")
+		if place, other := places[rule]; other {
+			if p.Errors[i].Location = "body." + place; index != "" {
+				p.Errors[i].Location += "[" + index
+			}
 		}
 	}
 	return p
