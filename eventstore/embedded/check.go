@@ -134,8 +134,8 @@ func (c *checker) open(o *pebble.Options) error {
 
 var errTripped = fmt.Errorf("%w: pebble cannot make sense of it", ErrCorrupt)
 
-// surviving makes an error of a panic. The end of a table, where it says how it is to be
-// read, has no checksum in Pebble's format: damage there can make Pebble trip.
+// surviving makes an error of a panic. In folders of the first format the end of a table,
+// where it says how it is to be read, has no checksum: damage there can make Pebble trip.
 func surviving(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

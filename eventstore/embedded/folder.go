@@ -60,8 +60,9 @@ func pebbleOptions(files vfs.FS, lock *pebble.Lock, opts Options) *pebble.Option
 		FS:   files,
 		Lock: lock,
 		// Fixed, so that a newer library never makes a folder that this version cannot
-		// open. With it the log tells a torn end from damage in its middle.
-		FormatMajorVersion: pebble.FormatWALSyncChunks,
+		// open. With it the log tells a torn end from damage in its middle, and the end of a
+		// table has a checksum as its blocks do.
+		FormatMajorVersion: pebble.FormatTableFormatV6,
 		CacheSize:          opts.CacheBytes,
 		MemTableSize:       opts.MemTableBytes,
 		// A burst may run four tables ahead of the disk before appends have to wait.

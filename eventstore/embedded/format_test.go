@@ -19,8 +19,11 @@ import (
 // from then on is one of the second.
 func TestFirstFormat(t *testing.T) {
 	fs := vfs.NewMem()
-	ledgerOf(t, "ledger", fs)
-	edit(t, fs, func(db *pebble.DB) error { return db.Set(formatKey, []byte(formatBefore), pebble.Sync) })
+	ledgerOf(t, "later", fs)
+	asFirst(t, fs, "later", "ledger")
+	if r := mustCheck(t, "ledger", fs); !r.Sound() || r.Records != 6 || r.Tables == 0 {
+		t.Errorf("check: %+v", r)
+	}
 	for range 2 {
 		s, err := Open("ledger", quietOptions(fs))
 		if err != nil {
@@ -36,7 +39,13 @@ func TestFirstFormat(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if r := mustCheck(t, "ledger", fs); !r.Sound() || r.Records != 6 || r.Tables == 0 {
+		t.Errorf("check after opening: %+v", r)
+	}
 	edit(t, fs, func(db *pebble.DB) error {
+		if v := db.FormatMajorVersion(); v != pebble.FormatTableFormatV6 {
+			t.Errorf("Pebble's format is %d", v)
+		}
 		value, closer, err := db.Get(formatKey)
 		if err != nil {
 			return err
@@ -46,6 +55,29 @@ func TestFirstFormat(t *testing.T) {
 		}
 		return closer.Close()
 	})
+}
+
+// asFirst makes a folder of the first format that holds what another one does.
+func asFirst(t *testing.T, fs vfs.FS, from, to string) {
+	t.Helper()
+	src, err := pebble.Open(from, pebbleOptions(fs, nil, quietOptions(fs).withDefaults()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := pebbleOptions(fs, nil, quietOptions(fs).withDefaults())
+	o.FormatMajorVersion = pebble.FormatWALSyncChunks
+	dst, err := pebble.Open(to, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	it, err := src.NewIter(nil)
+	for ok := err == nil && it.First(); ok; ok = it.Next() {
+		err = errors.Join(err, dst.Set(it.Key(), it.Value(), pebble.NoSync))
+	}
+	err = errors.Join(err, it.Close(), dst.Set(formatKey, []byte(formatBefore), pebble.Sync), dst.Flush(), dst.Close(), src.Close())
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // edit changes what lies in the folder "ledger" behind the store's back.

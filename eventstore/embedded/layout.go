@@ -35,7 +35,8 @@ const (
 
 	// formatVersion is the second one: it added records of binary data, and names that lead
 	// to more than a number. All else is as it was, so a folder of the first becomes one of
-	// the second by saying so; that keeps versions that know only the first one out.
+	// the second by saying so; that keeps versions that know only the first one out. Pebble
+	// takes its own files to the format that the second one asks of it.
 	formatVersion = "daybook ledger 2"
 	formatBefore  = "daybook ledger 1"
 )
