@@ -133,7 +133,7 @@ func (b undoBody) number(restaurant domain.RestaurantID, date domain.ServiceDate
 	}
 	of, on, number := id.Day()
 	if of != restaurant || on != date {
-		return 0, field("body.reservationId", errors.New("the reservation is not of this restaurant on that day"))
+		return 0, domain.Reject(domain.CodeNotFound, "no such reservation of this restaurant on that day")
 	}
 	return number, nil
 }

@@ -235,13 +235,32 @@ func badMethods(api *apiSpec, town *town) (all []bad) {
 			}
 			r := town.good[op.OperationID].request(op)
 			r.method = method
-			all = append(all, bad{what: "method " + method, request: r, status: []int{405}})
+			status := []int{405}
+			if api.otherwise(op.path, method) {
+				status = []int{404} // what stands there is taken for an id
+			}
+			all = append(all, bad{what: "method " + method, request: r, status: status})
 		}
 	}
 	for _, path := range []string{"/", "/api", "/api/v1", "/api/v2/restaurants", "/api/v1/nothing", "/api/v1/restaurants/../users/me", "/API/V1/restaurants", "//", "/%00", "/%ff", "/favicon.ico", "/api/v1/users"} {
 		all = append(all, bad{what: "path " + path, request: request{method: "GET", path: path}, status: []int{400, 404}})
 	}
 	return all
+}
+
+// otherwise reports whether a path is also one of those of another, with a parameter in it,
+// that takes this method.
+func (a *apiSpec) otherwise(path, method string) bool {
+	parts := strings.Split(path, "/")
+	for other, methods := range a.Paths {
+		_, takes := methods[strings.ToLower(method)]
+		if takes && method != "get" && other != path && slices.EqualFunc(strings.Split(other, "/"), parts, func(o, p string) bool {
+			return o == p || strings.HasPrefix(o, "{") && !strings.HasPrefix(p, "{")
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 // A mark stands in a body for bytes that are no JSON of ours.

@@ -88,9 +88,9 @@ func newTown(t *testing.T, h *house) *town {
 		"change-table":       {token: town.owner.token, params: table, body: `{"number":"B2","minCapacity":1,"capacity":3,"area":"hall","offlineOnly":false}`},
 		// What is not on the floor is off it already.
 		"remove-table": {token: town.owner.token, params: map[string]string{"id": town.open, "tableId": town.tables[1]}, absent: http.StatusOK},
-		"reserve": {token: town.diner.token, body: fmt.Sprintf(`{"restaurantId":%q,"date":%q,"time":"19:30","party":2,"guest":{"name":"Bo",`+
+		"reserve": {token: town.owner.token, body: fmt.Sprintf(`{"restaurantId":%q,"date":%q,"time":"19:30","party":2,"guest":{"name":"Bo",`+
 			`"email":"bo@example.com","phone":"+4930123456"},"notes":"by the window","occasion":"birthday","specialRequests":"no nuts",`+
-			`"tableId":%q,"area":"hall","confirm":true}`, town.open, h.tomorrow(), town.tables[0])},
+			`"tableId":%q,"area":"hall","confirm":true,"override":{"rule":"too_soon","reason":"regulars"}}`, town.open, h.tomorrow(), town.tables[0])},
 		"confirm-reservation": {token: town.diner.token, params: map[string]string{"id": town.pending}},
 		"cancel-reservation":  {token: town.diner.token, params: map[string]string{"id": town.doomed}, body: `{"reason":"a cold"}`},
 		"read-reservation":    {token: town.diner.token, params: map[string]string{"id": town.firm}},
@@ -102,6 +102,7 @@ func newTown(t *testing.T, h *house) *town {
 			anything: []string{"query.q", "query.cuisine", "query.city"}},
 		"read-availability": {params: id, query: "party=2&date=" + h.tomorrow()},
 	}
+	town.addEvening()
 	return town
 }
 
