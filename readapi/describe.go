@@ -75,9 +75,11 @@ var refusals = map[string][]domain.Code{
 		domain.CodeNotFound, domain.CodeForbidden, domain.CodeInPast, domain.CodeTooSoon, domain.CodeTooFarAhead, domain.CodeClosed,
 		domain.CodeOutsideHours, domain.CodePartyTooLarge, domain.CodeAlreadyWaiting, domain.CodeWaitlistFull,
 	},
-	"leave-waitlist": {domain.CodeNotFound, domain.CodeNotWaiting},
-	"accept-offer":   ofReservation(domain.CodeNotWaiting, domain.CodeHoldExpired, domain.CodeCancelled),
+	"read-waitlist-entry": {domain.CodeNotFound},
+	"leave-waitlist":      {domain.CodeNotFound, domain.CodeNotWaiting},
+	"accept-offer":        ofReservation(domain.CodeNotWaiting, domain.CodeHoldExpired, domain.CodeCancelled),
 
+	"read-day":            {domain.CodeNotFound, domain.CodeForbidden, domain.CodeInPast, domain.CodeTooFarAhead, domain.CodeClosed},
 	"audit":               {domain.CodeNotFound, domain.CodeForbidden},
 	"reservation-history": {domain.CodeNotFound},
 }
@@ -120,7 +122,7 @@ var tags = []*huma.Tag{
 	{Name: "Restaurants", Description: "A restaurant, its tables, its hours and its policy. Its owner changes them; everybody reads them."},
 	{Name: "Booking", Description: "What is free, holding a table, confirming, amending, cancelling."},
 	{Name: "Waitlist", Description: "Waiting for what becomes free, and accepting what is offered."},
-	{Name: "Floor", Description: "An evening as it goes: seating, walk-ins, no-shows, tables, and taking back what was a mistake. Only the restaurant's own people do that."},
+	{Name: "Floor", Description: "An evening as it goes: seating, walk-ins, no-shows, tables, and taking back what was a mistake. Only the restaurant's own people do that, and see the board."},
 	{Name: "Ledger", Description: "Every change that was made, by whom, and when."},
 }
 

@@ -60,6 +60,8 @@ func Register(api *httpapi.API, v Views) {
 	r.search(api)
 	r.availability(api)
 	r.reservations(api)
+	r.waitlist(api)
+	r.board(api)
 	r.audit(api)
 }
 

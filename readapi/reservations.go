@@ -16,16 +16,22 @@ import (
 
 func (r *reads) reservations(api *httpapi.API) {
 	one := get("read-reservation", "/reservations/{id}", "Read a reservation", "Booking")
+	one.Description = "One that was moved to another day is answered for with the reservation it became, under every id it ever had."
 	one.Security, one.Errors = httpapi.LoggedIn, append(one.Errors, http.StatusNotFound)
 	httpapi.Handle(api, one, func(ctx context.Context, in *struct {
 		After
 		ID string `path:"id" doc:"the reservation's id, rsv_…"`
 	}) (*body[httpapi.Reservation], error) {
-		e, err := r.visible(ctx, in.After, in.ID)
+		chain, staff, err := r.visible(ctx, in.After, in.ID)
 		if err != nil {
 			return nil, err
 		}
-		return &body[httpapi.Reservation]{httpapi.ReservationOf(e.ID, e.Reservation, e.Zone, e.Revision)}, nil
+		e := chain[len(chain)-1]
+		f := httpapi.ReservationOf(e.ID, e.Reservation, e.Zone, e.Revision)
+		if staff {
+			f = f.ForStaff(e.Reservation)
+		}
+		return &body[httpapi.Reservation]{f}, nil
 	})
 
 	own := get("own-reservations", "/users/me/reservations", "Your own reservations, newest first", "People")
@@ -49,36 +55,32 @@ func (r *reads) reservations(api *httpapi.API) {
 	})
 }
 
-// visible reads a reservation for its diner or the restaurant's staff. To everybody else
-// it is not there.
-func (r *reads) visible(ctx context.Context, a After, id string) (book.Entry, error) {
+// visible reads a reservation with all that it was moved from and to, for its diner or the
+// restaurant's staff. To everybody else it is not there.
+func (r *reads) visible(ctx context.Context, a After, id string) (chain []book.Entry, staff bool, err error) {
 	rid, err := domain.ParseReservationID(id)
 	if err != nil {
-		return book.Entry{}, notFound("reservation")
+		return nil, false, notFound("reservation")
 	}
 	if err := r.reached(ctx, a); err != nil {
-		return book.Entry{}, err
+		return nil, false, err
 	}
-	e, err := r.Book.Reservation(ctx, rid, r.now())
+	chain, err = r.Book.Chain(ctx, rid, r.now())
 	if errors.Is(err, book.ErrNotFound) {
 		err = notFound("reservation")
 	}
 	if err != nil {
-		return book.Entry{}, err
-	}
-	user := httpapi.User(ctx)
-	if e.Reservation.Diner != "" && e.Reservation.Diner == user {
-		return e, nil
+		return nil, false, err
 	}
 	restaurant, _, _ := rid.Day()
-	state, _, err := r.Book.Restaurant(ctx, restaurant)
-	if err != nil && !errors.Is(err, book.ErrNotFound) {
-		return book.Entry{}, err
+	own, staff, err := r.whose(ctx, chain[len(chain)-1].Reservation.Diner, restaurant)
+	if err != nil {
+		return nil, false, err
 	}
-	if !state.MayManage(user) {
-		return book.Entry{}, notFound("reservation")
+	if !own && !staff {
+		return nil, false, notFound("reservation")
 	}
-	return e, nil
+	return chain, staff, nil
 }
 
 // ownReservation is one of a diner's own, without what is personal: read the reservation
@@ -161,28 +163,33 @@ func (r *reads) audit(api *httpapi.API) {
 			}
 		}
 		if in.ReservationID != "" {
-			if q.Reservation, err = domain.ParseReservationID(in.ReservationID); err != nil {
+			id, err := domain.ParseReservationID(in.ReservationID)
+			if err != nil {
 				return nil, badQuery("reservationId", err.Error())
 			}
+			q.Reservations = []domain.ReservationID{id}
 		}
 		return r.trail(ctx, in.After, q, state.Profile.TimeZone)
 	})
 
 	history := get("reservation-history", "/reservations/{id}/history", "Every change of one reservation, oldest first", "Ledger")
+	history.Description = "With those of the reservations that it was moved from and to."
 	history.Security, history.Errors = httpapi.LoggedIn, append(history.Errors, http.StatusNotFound)
 	httpapi.Handle(api, history, func(ctx context.Context, in *struct {
 		After
 		Paging
 		ID string `path:"id" doc:"the reservation's id, rsv_…"`
 	}) (*body[page[change]], error) {
-		e, err := r.visible(ctx, After{}, in.ID)
+		chain, _, err := r.visible(ctx, After{}, in.ID)
 		if err != nil {
 			return nil, err
 		}
-		restaurant, _, _ := e.ID.Day()
-		return r.trail(ctx, in.After, reporting.AuditQuery{
-			Restaurant: restaurant, Reservation: e.ID, OldestFirst: true, Limit: in.Limit, Cursor: in.Cursor,
-		}, e.Zone)
+		restaurant, _, _ := chain[0].ID.Day()
+		q := reporting.AuditQuery{Restaurant: restaurant, OldestFirst: true, Limit: in.Limit, Cursor: in.Cursor}
+		for _, e := range chain {
+			q.Reservations = append(q.Reservations, e.ID)
+		}
+		return r.trail(ctx, in.After, q, chain[0].Zone)
 	})
 }
 

@@ -56,6 +56,9 @@ func newTown(t *testing.T, h *house) *town {
 	closure := added("closures", fmt.Sprintf(`{"from":%q,"to":%q,"reason":"holidays"}`, h.inDays(60), h.inDays(62)), "closureId")
 	block := added("blocks", fmt.Sprintf(`{"date":%q,"from":"18:00","to":"19:00"}`, h.inDays(50)), "blockId")
 
+	waiting := town.diner.send(http.MethodPost, "/waitlist/join", fmt.Sprintf(
+		`{"restaurantId":%q,"date":%q,"from":"19:00","to":"20:00","party":2}`, town.open, h.inDays(4))).want(t, 201, "").field("waitlistId")
+
 	id := map[string]string{"id": town.open}
 	special := map[string]string{"id": town.open, "date": h.inDays(40)}
 	table := map[string]string{"id": town.open, "tableId": town.tables[0]}
@@ -100,7 +103,9 @@ func newTown(t *testing.T, h *house) *town {
 		"read-restaurant":     {params: id},
 		"search-restaurants": {query: "q=test&cuisine=Test&city=Testville&near=52.5,13.4&radius=5000&minRating=0&time=19:00&party=2&sort=distance&limit=5&date=" + h.tomorrow(),
 			anything: []string{"query.q", "query.cuisine", "query.city"}},
-		"read-availability": {params: id, query: "party=2&date=" + h.tomorrow()},
+		"read-waitlist-entry": {token: town.diner.token, params: map[string]string{"id": waiting}},
+		"read-day":            {token: town.owner.token, params: map[string]string{"id": town.open, "date": h.tomorrow()}},
+		"read-availability":   {params: id, query: "party=2&date=" + h.tomorrow()},
 	}
 	town.addEvening()
 	return town

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"time"
 
 	"daybook/domain"
@@ -37,6 +38,7 @@ type WaitlistEntry struct {
 type PassedOver struct {
 	At         string `json:"at" format:"date-time"`
 	Code       string `json:"code" doc:"the rule by which this entry could not have it; staff_choice where staff chose"`
+	Why        string `json:"why" doc:"the same in a sentence"`
 	WaitlistID string `json:"waitlistId,omitempty" doc:"only for the restaurant's staff: whose it was"`
 }
 
@@ -57,7 +59,7 @@ func WaitlistEntryOf(
 		f.ReservationID = string(domain.NewReservationID(restaurant, date, w.Number))
 	}
 	for _, p := range w.Passed {
-		f.PassedOver = append(f.PassedOver, PassedOver{At: at(p.At), Code: string(p.Code)})
+		f.PassedOver = append(f.PassedOver, PassedOver{At: at(p.At), Code: string(p.Code), Why: whyPassedOver(p.Code, w.Party)})
 	}
 	return f
 }
@@ -70,6 +72,27 @@ func (f WaitlistEntry) ForStaff(id domain.WaitlistID, w *restaurantday.WaitlistE
 		f.PassedOver[i].WaitlistID = string(domain.NewWaitlistID(restaurant, date, p.For))
 	}
 	return f
+}
+
+// whyPassedOver says in a sentence why a party was not the one that got the table.
+func whyPassedOver(code domain.Code, party domain.PartySize) string {
+	switch code {
+	case domain.CodeNoTable:
+		return fmt.Sprintf("what became free does not seat a party of %d at a time it would take", party)
+	case domain.CodePartyTooLarge:
+		return fmt.Sprintf("no table that can be had seats a party of %d", party)
+	case domain.CodePacingFull:
+		return fmt.Sprintf("as many begin at its times as the kitchen takes, without another %d", party)
+	case domain.CodeBlocked:
+		return "the tables that would do are blocked at its times"
+	case domain.CodeTooSoon:
+		return "its times are nearer than the notice that the restaurant wants"
+	case domain.CodeInPast:
+		return "its times are past"
+	case domain.CodeStaffChoice:
+		return "the restaurant's staff gave the table to another party"
+	}
+	return "the rule " + string(code) + " stood in its way"
 }
 
 // clockIn writes instants as HH:MM in a zone; in UTC where the zone is not known.

@@ -20,7 +20,7 @@ import (
 	"daybook/projections"
 )
 
-// ErrNotFound says that there is no such restaurant or reservation.
+// ErrNotFound says that there is no such restaurant, day, reservation or entry of a waitlist.
 var ErrNotFound = errors.New("book: not found")
 
 // Book reads aggregates. Safe for concurrent use.
@@ -70,32 +70,4 @@ func (b *Book) Restaurant(ctx context.Context, id domain.RestaurantID) (restaura
 		return state, 0, fmt.Errorf("restaurant %s: %w", id, ErrNotFound)
 	}
 	return state, uint64(records) - 1, nil
-}
-
-// Entry is a reservation as it stands.
-type Entry struct {
-	ID          domain.ReservationID
-	Reservation *restaurantday.Reservation
-	Zone        string
-	Revision    uint64 // of the day
-}
-
-// Reservation reads one reservation as of now: a hold that has lapsed by then reads as
-// expired, whether or not that was recorded yet.
-func (b *Book) Reservation(ctx context.Context, id domain.ReservationID, now domain.Instant) (Entry, error) {
-	r, date, number := id.Day()
-	state, records, err := b.days.Latest(ctx, codec.DayStream(r, date))
-	if err != nil {
-		return Entry{}, err
-	}
-	found, ok := state.Reservation(number)
-	if !ok {
-		return Entry{}, fmt.Errorf("reservation %s: %w", id, ErrNotFound)
-	}
-	if found.Status == restaurantday.StatusPending && found.ExpiresAt <= max(now, state.Clock()) {
-		lapsed := *found
-		lapsed.Status = restaurantday.StatusExpired
-		found = &lapsed
-	}
-	return Entry{ID: id, Reservation: found, Zone: state.Plan.Zone, Revision: uint64(records) - 1}, nil
 }

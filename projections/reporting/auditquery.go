@@ -7,22 +7,25 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"daybook/domain"
 	"daybook/eventstore"
 )
 
-// AuditQuery asks for changes. Restaurant or Reservation must be given; of the others, what
+// AuditQuery asks for changes. Restaurant or Reservations must be given; of the others, what
 // is zero filters nothing.
 type AuditQuery struct {
-	Restaurant  domain.RestaurantID
-	Reservation domain.ReservationID
-	Actor       domain.UserID
-	Type        string         // an event type, such as "reservation.held"
-	From, To    domain.Instant // decided in [From, To)
-	OldestFirst bool           // else the newest comes first
-	Limit       int
-	Cursor      string
+	Restaurant domain.RestaurantID
+	// Reservations are those of which any changed: one, or all that it was moved from and
+	// to. A cursor stays good where more of them are named after the first.
+	Reservations []domain.ReservationID
+	Actor        domain.UserID
+	Type         string         // an event type, such as "reservation.held"
+	From, To     domain.Instant // decided in [From, To)
+	OldestFirst  bool           // else the newest comes first
+	Limit        int
+	Cursor       string
 }
 
 // AuditEntry is a row of the table audit_entries.
@@ -51,10 +54,14 @@ var ErrBadAuditQuery = errors.New("reporting: an audit query names a restaurant 
 // Audit lists changes by the instant they were decided at, then in the ledger's order.
 // ErrBadCursor for a cursor that another query gave out.
 func (db *Database) Audit(ctx context.Context, a AuditQuery) (Page[AuditEntry], error) {
-	if a.Restaurant == "" && a.Reservation == "" {
+	if a.Restaurant == "" && len(a.Reservations) == 0 {
 		return Page[AuditEntry]{}, ErrBadAuditQuery
 	}
-	mark := queryMark("audit", string(a.Restaurant), string(a.Reservation), string(a.Actor), a.Type,
+	first := ""
+	if len(a.Reservations) > 0 {
+		first = string(a.Reservations[0])
+	}
+	mark := queryMark("audit", string(a.Restaurant), first, string(a.Actor), a.Type,
 		a.From.String(), a.To.String(), strconv.FormatBool(a.OldestFirst))
 	c, given, err := decodeCursor(a.Cursor, mark)
 	if err != nil {
@@ -65,8 +72,12 @@ func (db *Database) Audit(ctx context.Context, a AuditQuery) (Page[AuditEntry], 
 	if a.Restaurant != "" {
 		q.and("restaurant_id = ?", string(a.Restaurant))
 	}
-	if a.Reservation != "" {
-		q.and("reservation_id = ?", string(a.Reservation))
+	if n := len(a.Reservations); n > 0 {
+		ids := make([]any, n)
+		for i, id := range a.Reservations {
+			ids[i] = string(id)
+		}
+		q.and("reservation_id IN (?"+strings.Repeat(", ?", n-1)+")", ids...)
 	}
 	if a.Actor != "" {
 		q.and("actor_id = ?", string(a.Actor))

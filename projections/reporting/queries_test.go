@@ -106,8 +106,8 @@ func TestAuditFilters(t *testing.T) {
 			"type":         {AuditQuery{Restaurant: r, Type: "reservation.held"}, func(e AuditEntry) bool { return e.Type == "reservation.held" }},
 			"from":         {AuditQuery{Restaurant: r, From: middle.DecidedAt}, func(e AuditEntry) bool { return e.DecidedAt >= middle.DecidedAt }},
 			"to":           {AuditQuery{Restaurant: r, To: middle.DecidedAt}, func(e AuditEntry) bool { return e.DecidedAt < middle.DecidedAt }},
-			"reservation":  {AuditQuery{Restaurant: r, Reservation: reservation}, func(e AuditEntry) bool { return e.Reservation == reservation }},
-			"history":      {AuditQuery{Reservation: reservation}, func(e AuditEntry) bool { return e.Reservation == reservation }},
+			"reservation":  {AuditQuery{Restaurant: r, Reservations: []domain.ReservationID{reservation}}, func(e AuditEntry) bool { return e.Reservation == reservation }},
+			"history":      {AuditQuery{Reservations: []domain.ReservationID{reservation}}, func(e AuditEntry) bool { return e.Reservation == reservation }},
 			"no such type": {AuditQuery{Restaurant: r, Type: "x\x00\xff"}, func(AuditEntry) bool { return false }},
 			"all at once": {
 				AuditQuery{Restaurant: r, Actor: userID(9), Type: "reservation.held", From: opening, To: middle.DecidedAt},
@@ -244,7 +244,7 @@ func TestListsUseTheirIndex(t *testing.T) {
 	if _, err := db.ReservationsOfDiner(ctx, userID(1), 5, cursor{5, "x"}.encode(diner)); err != nil {
 		t.Fatal(err)
 	}
-	for _, q := range []AuditQuery{audit, {Reservation: domain.NewReservationID(restaurantID(1), day1, 1)}} {
+	for _, q := range []AuditQuery{audit, {Reservations: []domain.ReservationID{domain.NewReservationID(restaurantID(1), day1, 1)}}} {
 		if _, err := db.Audit(ctx, q); err != nil {
 			t.Fatal(err)
 		}
