@@ -157,6 +157,8 @@ func decide(s State, c Command) ([]Event, error) {
 		return s.addCombination(c)
 	case RemoveCombination:
 		return s.removeCombination(c)
+	case DecidePlan:
+		return s.decidePlan(c)
 	default:
 		return nil, fmt.Errorf("restaurant: unknown command %T", c)
 	}
@@ -349,7 +351,7 @@ func (s State) setPolicy(c SetPolicy) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	if equalPolicy(policy, s.Policy) {
+	if policy.SameAs(s.Policy) {
 		return nil, nil
 	}
 	return []Event{PolicySet{Stamp: s.stamp(c.Now), Policy: policy}}, nil

@@ -98,13 +98,6 @@ func checkedTurns(field string, given []restaurantday.TurnTime, least int) ([]re
 	return slices.Clone(given), nil
 }
 
-func equalPolicy(a, b restaurantday.Policy) bool {
-	return a.HoldMinutes == b.HoldMinutes && a.HorizonDays == b.HorizonDays && a.NoticeMinutes == b.NoticeMinutes &&
-		a.BufferMinutes == b.BufferMinutes && a.PacingCovers == b.PacingCovers &&
-		a.CancelMinutes == b.CancelMinutes && a.WaitlistOfferMinutes == b.WaitlistOfferMinutes && a.Assignment == b.Assignment &&
-		slices.Equal(a.Turns, b.Turns)
-}
-
 // checkedTable returns the table as it is kept, or why it cannot be.
 func checkedTable(t restaurantday.Table) (restaurantday.Table, error) {
 	number, err := domain.RequiredLine("table_number", t.Number, maxTableNumber)

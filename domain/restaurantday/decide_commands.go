@@ -238,6 +238,9 @@ type ChangePlan struct {
 	Plan      *Plan
 	Decisions []Decision
 	Default   Resolution // for those without a decision, which may be newer than the preview; empty for none
+	// Binding says that the change stands in the restaurant's book: for what has no decision,
+	// or one that can no longer be carried out, another is found rather than the change refused.
+	Binding bool
 }
 
 // Undo takes back what staff did.

@@ -272,9 +272,11 @@ type WaitlistLeft struct {
 // plan is changed.
 type PlanFenced struct {
 	domain.Stamp
-	Change string           // names the change
-	Slots  []domain.Instant // starts that are no longer offered
-	Blocks []Block          // tables that are no longer promised
+	Change       string                 // names the change
+	Revision     uint64                 // of the plan that it waits for; 0 for the next
+	Slots        []domain.Instant       // starts that are no longer offered
+	Blocks       []Block                // tables that are no longer promised
+	Combinations []domain.CombinationID // that are no longer put together
 }
 
 // PlanChanged puts another plan in place of the day's.
@@ -283,6 +285,8 @@ type PlanChanged struct {
 	Change string
 	Plan   Plan
 	Kept   []uint32 // entries that stay as they are though the plan would not have them
+	// Settled tells of each entry that the change touched what became of it.
+	Settled []Settlement
 }
 
 // Refused is demand that the day could not meet. It stands in a stream of its own, decides

@@ -20,8 +20,18 @@ const (
 
 // Decision is what becomes of one reservation.
 type Decision struct {
-	Number uint32
-	Do     Resolution
+	Number  uint32
+	Do      Resolution
+	Message string // to the guest, where it is called off; personal data: free text
+}
+
+// Settlement is what became of a reservation that a change of the plan touched.
+type Settlement struct {
+	Number  uint32
+	Asked   Resolution  // what was decided for it, by name or by default; empty for nothing
+	Done    Resolution  // what was done: not what was asked where that could no longer be
+	Code    domain.Code // why the new plan would not have it
+	NoTable bool        // it is kept, but its tables are gone: staff must give it one
 }
 
 // Touch is a reservation that another plan would not have as it is.
@@ -38,7 +48,8 @@ func placeOf(r *Reservation) Place {
 }
 
 // Preview lists what a change to plan touches, by number: reservations that are held or
-// confirmed at t. Who sits, stays. It changes nothing.
+// confirmed at t. Who sits, stays. What fences keep from being booked was promised before
+// they stood, so they are not looked at. It changes nothing.
 func (s State) Preview(plan *Plan, t domain.Instant) (touched []Touch) {
 	if !s.Opened() {
 		return nil
@@ -50,7 +61,7 @@ func (s State) Preview(plan *Plan, t domain.Instant) (touched []Touch) {
 		if status := r.statusAt(t); status != StatusPending && status != StatusConfirmed {
 			continue
 		}
-		misfits := plan.Breaks(s.Plan, placeOf(r))
+		misfits := plan.Breaks(s.agreed(), placeOf(r))
 		if len(misfits) == 0 {
 			continue
 		}
@@ -71,81 +82,12 @@ func (o Occupancy) relocated(r *Reservation, t domain.Instant) (Seating, bool) {
 	return o.seat(Request{Slot: slot, Party: r.Party, Wish: Wish{Area: r.Wish.Area}, Staff: !r.Online, Now: t, Occupied: r.Occupied})
 }
 
-// fenced is the plan without what a fence keeps from being booked.
-func (p *Plan) fenced(e PlanFenced) *Plan {
-	if p == nil {
-		return nil
-	}
-	next := *p
-	next.Slots = slices.DeleteFunc(slices.Clone(p.Slots), func(s Slot) bool { return slices.Contains(e.Slots, s.StartsAt) })
-	next.Blocks = slices.Concat(p.Blocks, e.Blocks)
-	return &next
-}
-
-// without is what next takes away from p: starts, and stretches of tables. A table that
-// takes other parties than before, or is no longer given online, is kept free altogether:
-// it can be booked again when the plan is changed.
-func (p *Plan) without(next *Plan) (slots []domain.Instant, blocks []Block) {
-	whole := domain.Interval{}
-	for _, s := range p.Slots {
-		if whole.From == 0 || s.StartsAt < whole.From {
-			whole.From = s.StartsAt
-		}
-		whole.To = max(whole.To, s.StartsAt.AddMinutes(2*longestTurn), s.Closes.AddMinutes(longestTurn))
-		if _, ok := next.slotAt(s.StartsAt); !ok {
-			slots = append(slots, s.StartsAt)
-		}
-	}
-	whole.From = whole.From.AddMinutes(-2 * longestTurn)
-	var gone []domain.TableID
-	for _, t := range p.Tables {
-		now, ok := next.table(t.ID)
-		if !ok || now.Min > t.Min || now.Max < t.Max || (now.OfflineOnly && !t.OfflineOnly) {
-			gone = append(gone, t.ID)
-		}
-	}
-	if len(gone) > 0 {
-		blocks = append(blocks, Block{Tables: gone, During: whole})
-	}
-	for _, b := range next.Blocks {
-		if !slices.ContainsFunc(p.Blocks, func(old Block) bool {
-			return old.ID == b.ID && old.During == b.During && slices.Equal(old.Tables, b.Tables)
-		}) {
-			blocks = append(blocks, b)
-		}
-	}
-	return slots, blocks
-}
-
-func (s State) fencePlan(c FencePlan) ([]Event, error) {
-	switch {
-	case c.Actor.Kind == domain.ActorDiner:
-		return nil, domain.Reject(domain.CodeForbidden, "only the restaurant's own people can do that")
-	case !s.Opened() || s.Plan.Revision >= c.Plan.Revision || s.fence == c.Change:
-		return nil, nil
-	case s.fence != "":
-		return nil, domain.Reject(domain.CodePlanChanging, "another change of this day is under way", domain.Reason{Rule: s.fence})
-	}
-	p, err := s.page(c.Now, nil)
-	if err != nil {
-		return nil, err
-	}
-	slots, blocks := p.Plan.without(c.Plan)
-	p.add(PlanFenced{Stamp: p.stamp(), Change: c.Change, Slots: slots, Blocks: blocks})
-	return p.end(), nil
-}
-
-// Fence names the change that keeps a part of the day from being booked; empty for none.
-func (s State) Fence() string { return s.fence }
-
 func (s State) changePlan(c ChangePlan) ([]Event, error) {
 	switch {
 	case c.Actor.Kind == domain.ActorDiner:
 		return nil, domain.Reject(domain.CodeForbidden, "only the restaurant's own people can do that")
 	case !s.Opened() || s.Plan.Revision >= c.Plan.Revision:
 		return nil, nil
-	case s.fence != "" && s.fence != c.Change:
-		return nil, domain.Reject(domain.CodePlanChanging, "another change of this day is under way", domain.Reason{Rule: s.fence})
 	}
 	p, err := s.page(c.Now, nil)
 	if err != nil {
@@ -156,26 +98,22 @@ func (s State) changePlan(c ChangePlan) ([]Event, error) {
 		return nil, err
 	}
 	changed := PlanChanged{Stamp: p.stamp(), Change: c.Change, Plan: *c.Plan}
-	for _, d := range todo {
-		r, _ := p.book.get(d.Number)
-		switch d.Do {
-		case CallOff:
-			p.add(Cancelled{Stamp: p.stamp(), Number: d.Number, Diner: r.Diner, By: ByRestaurant, Change: c.Change})
-			if r.Status == StatusPending && r.Entry != 0 {
-				p.add(WaitlistLeft{Stamp: p.stamp(), Entry: r.Entry, By: ByRestaurant, Reason: LeftPlan})
-			}
-		case Keep:
-			changed.Kept = append(changed.Kept, d.Number)
-		case Relocate, undecided: // after the plan is changed
-		}
+	if err := p.rehearse(changed, todo, c.Binding); err != nil {
+		return nil, err
 	}
-	p.add(changed)
-	for _, d := range todo {
-		if d.Do != Relocate {
-			continue
+	for i := range todo {
+		if todo[i].Done == Keep {
+			changed.Kept = append(changed.Kept, todo[i].Number)
 		}
-		if err := p.relocate(d.Number); err != nil {
-			return nil, err
+		changed.Settled = append(changed.Settled, todo[i].Settlement)
+	}
+	p.callOff(changed.Change, todo)
+	p.add(changed)
+	for i := range todo {
+		if todo[i].Done == Relocate {
+			if !p.relocate(todo[i].Number) {
+				return nil, fmt.Errorf("restaurantday: entry %d has no table under plan %d, which it had when that was tried", todo[i].Number, c.Plan.Revision)
+			}
 		}
 	}
 	for _, w := range p.waitlist {
@@ -186,28 +124,51 @@ func (s State) changePlan(c ChangePlan) ([]Event, error) {
 	return p.end(), nil
 }
 
-// resolve says what becomes of each reservation that the change touches, or refuses where
-// nobody said so, or what was said cannot be done.
-func (p *page) resolve(c ChangePlan) (todo []Decision, err error) {
+// settling is a touched reservation on its way to what becomes of it.
+type settling struct {
+	Settlement
+	touch   Touch
+	message string // to the guest, where it is called off
+}
+
+// can reports whether the touched reservation can be dealt with so, as far as it alone tells.
+func (t Touch) can(do Resolution) bool {
+	return do == CallOff || (do == Keep && t.Keep) || (do == Relocate && t.Relocate)
+}
+
+// Can lists what can become of a touched reservation.
+func (t Touch) Can() (list []Resolution) {
+	for _, do := range []Resolution{Keep, Relocate, CallOff} {
+		if t.can(do) {
+			list = append(list, do)
+		}
+	}
+	return list
+}
+
+// resolve says what becomes of each reservation that the change touches. Where nobody said
+// so, or what was said cannot be done, a change that is not binding is refused.
+func (p *page) resolve(c ChangePlan) (todo []settling, err error) {
 	no := domain.Reject(domain.CodeDecisionNeeded, "the change touches reservations for which it was not said what becomes of them")
 	for _, touch := range p.Preview(c.Plan, p.t) {
-		do := c.Default
+		s := settling{touch: touch, Settlement: Settlement{Number: touch.Number, Asked: c.Default, Code: touch.Misfits[0].Code}}
 		if i := slices.IndexFunc(c.Decisions, func(d Decision) bool { return d.Number == touch.Number }); i >= 0 {
-			do = c.Decisions[i].Do
+			s.Asked, s.message = c.Decisions[i].Do, c.Decisions[i].Message
+		}
+		switch s.Asked {
+		case Keep, Relocate, CallOff, undecided:
+		default:
+			return nil, domain.Invalid("decision", fmt.Sprintf("%.20q: want keep, move or cancel", s.Asked))
 		}
 		switch {
-		case do == CallOff, do == Keep && touch.Keep, do == Relocate && touch.Relocate:
-			todo = append(todo, Decision{touch.Number, do})
-		case do == undecided, do == Keep, do == Relocate:
-			r, _ := p.book.get(touch.Number)
-			block := domain.Block{Number: touch.Number, Until: r.Occupied.To, Hold: r.Status == StatusPending}
-			if len(r.Tables) > 0 {
-				block.Table = r.Tables[0]
-			}
-			no.Reasons = append(no.Reasons, domain.Reason{Rule: string(touch.Misfits[0].Code), Blocked: []domain.Block{block}})
+		case touch.can(s.Asked):
+			s.Done = s.Asked
+		case c.Binding:
+			p.fallBack(&s, touch.Relocate)
 		default:
-			return nil, domain.Invalid("decision", fmt.Sprintf("%.20q: want keep, move or cancel", do))
+			no.Reasons = append(no.Reasons, p.unsettled(touch))
 		}
+		todo = append(todo, s)
 	}
 	if len(no.Reasons) > 0 {
 		return nil, no
@@ -215,13 +176,87 @@ func (p *page) resolve(c ChangePlan) (todo []Decision, err error) {
 	return todo, nil
 }
 
-// relocate gives a reservation tables of the changed plan.
-func (p *page) relocate(number uint32) error {
+// unsettled names a reservation of which it is not said, or not possible, what was to
+// become of it.
+func (p *page) unsettled(touch Touch) domain.Reason {
+	r, _ := p.book.get(touch.Number)
+	block := domain.Block{Number: touch.Number, Until: r.Occupied.To, Hold: r.Status == StatusPending}
+	if len(r.Tables) > 0 {
+		block.Table = r.Tables[0]
+	}
+	return domain.Reason{Rule: string(touch.Misfits[0].Code), Blocked: []domain.Block{block}}
+}
+
+// fallBack finds what becomes of a reservation for which a binding change has no decision
+// that can be carried out. Nobody is called off without being told to, but for a hold whose
+// table is gone: its guest stands before the screen and sees it. Else it is kept, and moved
+// where its tables are gone; where there are no others, it is kept without a table, for
+// staff to find one.
+func (p *page) fallBack(s *settling, relocates bool) {
+	r, _ := p.book.get(s.Number)
+	switch {
+	case s.touch.Keep:
+		s.Done = Keep
+	case relocates:
+		s.Done = Relocate
+	case r.Status == StatusPending:
+		s.Done = CallOff
+	default:
+		s.Done, s.NoTable = Keep, true
+	}
+}
+
+// rehearse finds tables for those that are to be moved, one after the other, as each takes
+// from what is left for the next. For who finds none it falls back, where the change is
+// binding; else it is refused. After it returns nil, what is done in the same order finds
+// the same tables.
+func (p *page) rehearse(changed PlanChanged, todo []settling, binding bool) error {
+	trial := &page{State: p.State, t: p.t}
+	trial.callOff(changed.Change, todo)
+	trial.add(changed)
+	no := domain.Reject(domain.CodeDecisionNeeded, "the new plan has not enough tables left for all reservations that were to be moved")
+	again := false
+	for i := range todo {
+		s := &todo[i]
+		if s.Done != Relocate || trial.relocate(s.Number) {
+			continue
+		}
+		if !binding {
+			no.Reasons = append(no.Reasons, p.unsettled(s.touch))
+			continue
+		}
+		p.fallBack(s, false)
+		again = again || s.Done == CallOff // which leaves other tables to the rest
+	}
+	switch {
+	case len(no.Reasons) > 0:
+		return no
+	case again:
+		return p.rehearse(changed, todo, binding) // with at least one less to move
+	}
+	return nil
+}
+
+// callOff cancels those that are to be cancelled.
+func (p *page) callOff(change string, todo []settling) {
+	for i := range todo {
+		if todo[i].Done != CallOff {
+			continue
+		}
+		r, _ := p.book.get(todo[i].Number)
+		p.add(Cancelled{Stamp: p.stamp(), Number: r.Number, Diner: r.Diner, By: ByRestaurant, Reason: todo[i].message, Change: change})
+		if r.Status == StatusPending && r.Entry != 0 {
+			p.add(WaitlistLeft{Stamp: p.stamp(), Entry: r.Entry, By: ByRestaurant, Reason: LeftPlan})
+		}
+	}
+}
+
+// relocate gives a reservation tables of the changed plan, and reports whether there are any.
+func (p *page) relocate(number uint32) bool {
 	r, _ := p.book.get(number)
 	seating, ok := p.release(number).relocated(r, p.t)
 	if !ok {
-		return domain.Reject(domain.CodeDecisionNeeded, "the new plan has no table left for a reservation that was to be moved",
-			domain.Reason{Rule: "no_table", Blocked: []domain.Block{{Number: number, Until: r.Occupied.To, Hold: r.Status == StatusPending}}})
+		return false
 	}
 	for _, e := range moved(p.Plan, seating.Moves, p.t, number) {
 		p.add(e)
@@ -231,5 +266,5 @@ func (p *page) relocate(number uint32) error {
 		Stamp: p.stamp(), Number: number, Diner: r.Diner, Party: r.Party, Slot: slot, Turn: r.Turn, Occupied: r.Occupied,
 		Tables: p.Plan.tableIDs(seating.Tables), Wish: Wish{Area: r.Wish.Area},
 	})
-	return nil
+	return true
 }

@@ -24,7 +24,8 @@ type State struct {
 	actions  []Action // staff's last, oldest first
 	acted    uint32   // how many there were in all
 	undoing  uint32   // the entry whose action the next event takes back; 0 for none
-	fence    string   // the change that keeps a part of the day from being booked; empty for none
+	fences   fenceList
+	unfenced *Plan // without what the fences keep from being booked; nil where there are none
 }
 
 type pending struct {

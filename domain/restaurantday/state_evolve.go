@@ -80,13 +80,10 @@ func evolveLife(s State, e Event) State {
 	case WaitlistJoined, WaitlistOffered, WaitlistPassedOver, WaitlistLeft:
 		s = evolveWaitlist(s, e)
 	case PlanFenced:
-		plan := s.Plan.fenced(e)
-		s.fence = e.Change
-		s.Occupancy = s.replan(plan)
+		s = s.withFence(e)
 	case PlanChanged:
 		plan := e.Plan
-		s.fence = ""
-		s.Occupancy = s.replan(&plan)
+		s = s.withPlan(&plan)
 		for _, number := range e.Kept {
 			s = s.edited(number, e.At, func(r *Reservation) { r.Exception = true })
 		}

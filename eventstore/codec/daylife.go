@@ -228,29 +228,50 @@ var reservationMoveAborted = open(TypeReservationMoveAborted,
 	})
 
 type planFencedV1 struct {
-	Change string           `json:"change"`
-	Slots  []domain.Instant `json:"slots,omitempty"`
-	Blocks []planBlockV1    `json:"blocks,omitempty"`
+	Change       string                 `json:"change"`
+	Revision     uint64                 `json:"revision,omitempty"`
+	Slots        []domain.Instant       `json:"slots,omitempty"`
+	Blocks       []planBlockV1          `json:"blocks,omitempty"`
+	Combinations []domain.CombinationID `json:"combinations,omitempty"`
 }
 
 var dayPlanFenced = open(TypeDayPlanFenced,
 	func(e restaurantday.PlanFenced) planFencedV1 {
-		return planFencedV1{Change: e.Change, Slots: e.Slots, Blocks: blocksToV1(e.Blocks)}
+		return planFencedV1{
+			Change: e.Change, Revision: e.Revision, Slots: e.Slots, Blocks: blocksToV1(e.Blocks), Combinations: e.Combinations,
+		}
 	},
 	func(f planFencedV1, s domain.Stamp) restaurantday.PlanFenced {
-		return restaurantday.PlanFenced{Stamp: s, Change: f.Change, Slots: f.Slots, Blocks: blocksFromV1(f.Blocks)}
+		return restaurantday.PlanFenced{
+			Stamp: s, Change: f.Change, Revision: f.Revision, Slots: f.Slots, Blocks: blocksFromV1(f.Blocks), Combinations: f.Combinations,
+		}
 	})
 
 type planChangedV1 struct {
-	Change string   `json:"change"`
-	Plan   planV1   `json:"plan"`
-	Kept   []uint32 `json:"kept,omitempty"`
+	Change  string         `json:"change"`
+	Plan    planV1         `json:"plan"`
+	Kept    []uint32       `json:"kept,omitempty"`
+	Settled []settlementV1 `json:"settled,omitempty"`
+}
+
+type settlementV1 struct {
+	Number  uint32                   `json:"number"`
+	Asked   restaurantday.Resolution `json:"asked,omitempty"`
+	Done    restaurantday.Resolution `json:"done"`
+	Code    domain.Code              `json:"code"`
+	NoTable bool                     `json:"noTable,omitempty"`
 }
 
 var dayPlanChanged = open(TypeDayPlanChanged,
 	func(e restaurantday.PlanChanged) planChangedV1 {
-		return planChangedV1{Change: e.Change, Plan: planToV1(e.Plan), Kept: e.Kept}
+		return planChangedV1{
+			Change: e.Change, Plan: planToV1(e.Plan), Kept: e.Kept,
+			Settled: each(e.Settled, func(s restaurantday.Settlement) settlementV1 { return settlementV1(s) }),
+		}
 	},
 	func(f planChangedV1, s domain.Stamp) restaurantday.PlanChanged {
-		return restaurantday.PlanChanged{Stamp: s, Change: f.Change, Plan: planFromV1(f.Plan), Kept: f.Kept}
+		return restaurantday.PlanChanged{
+			Stamp: s, Change: f.Change, Plan: planFromV1(f.Plan), Kept: f.Kept,
+			Settled: each(f.Settled, func(s settlementV1) restaurantday.Settlement { return restaurantday.Settlement(s) }),
+		}
 	})

@@ -29,6 +29,9 @@ func fill(tb testing.TB, v reflect.Value, n *int) {
 	case domain.ServiceDate:
 		v.SetInt(int64(testDate) + int64(*n))
 		return
+	case domain.ReservationID: // whose parts tell where it belongs
+		v.SetString(string(domain.NewReservationID(testRestaurant, testDate, uint32(*n))))
+		return
 	case restaurant.Weekdays:
 		v.SetUint(uint64(*n)%uint64(restaurant.EveryDay) + 1)
 		return

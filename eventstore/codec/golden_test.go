@@ -150,6 +150,17 @@ func goldens() []golden {
 			Revision: 12, Zone: "America/Los_Angeles", Slots: []restaurantday.Slot{slot}, Tables: []restaurantday.Table{table},
 			Policy: policy, BookableFrom: at - 60*86_400_000,
 		}}},
+		{"day.plan_fenced.v1.revision", 1, testDay, restaurantday.PlanFenced{
+			Stamp: stamp, Change: "12", Revision: 12, Slots: []domain.Instant{at}, Combinations: []domain.CombinationID{domain.NewCombinationID([16]byte{11})},
+		}},
+		{"day.plan_changed.v1.settled", 1, testDay, restaurantday.PlanChanged{
+			Stamp: stamp, Change: "12", Kept: []uint32{117, 118},
+			Plan: restaurantday.Plan{Revision: 12, Zone: "America/Los_Angeles", Tables: []restaurantday.Table{table}, Policy: policy, Closure: "Summer holidays"},
+			Settled: []restaurantday.Settlement{
+				{Number: 117, Asked: restaurantday.Keep, Done: restaurantday.Keep, Code: domain.CodeClosed},
+				{Number: 118, Done: restaurantday.Keep, Code: domain.CodeNoTable, NoTable: true},
+			},
+		}},
 		{"demand.refused.v1", 1, DemandStream(testRestaurant, testDate), restaurantday.Refused{
 			Stamp: stamp, Code: domain.CodeNoTable, Party: 6, Time: "19:00", StartsAt: at, Seen: 41,
 		}},
@@ -196,6 +207,15 @@ func goldens() []golden {
 		}}},
 		{"restaurant.combination_removed.v1", 1, RestaurantStream(testRestaurant), restaurant.CombinationRemoved{
 			Stamp: stamp, ID: domain.NewCombinationID([16]byte{11}),
+		}},
+		{"restaurant.booking_decided.v1", 1, RestaurantStream(testRestaurant), restaurant.BookingDecided{Stamp: stamp, BookingDecision: restaurant.BookingDecision{
+			Reservation: domain.NewReservationID(testRestaurant, testDate, 117), Do: restaurantday.Relocate,
+		}}},
+		{"restaurant.booking_decided.v1.message", 1, RestaurantStream(testRestaurant), restaurant.BookingDecided{Stamp: stamp, BookingDecision: restaurant.BookingDecision{
+			Reservation: domain.NewReservationID(testRestaurant, testDate, 117), Diner: testUser, Do: restaurantday.CallOff, Message: "Dear Zoë, a pipe burst.",
+		}}},
+		{"restaurant.plan_decided.v1", 1, RestaurantStream(testRestaurant), restaurant.PlanDecided{
+			Stamp: stamp, Days: []restaurant.DaySeen{{Date: testDate, Revision: 41}}, Default: restaurantday.Keep,
 		}},
 		{"restaurant.published.v1", 1, RestaurantStream(testRestaurant), restaurant.Published{Stamp: stamp}},
 		{"user.registered.v1", 1, UserStream(testUser), user.Registered{

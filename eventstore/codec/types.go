@@ -49,6 +49,9 @@ const (
 	TypeRestaurantCombinationAdded   = "restaurant.combination_added"
 	TypeRestaurantCombinationRemoved = "restaurant.combination_removed"
 
+	TypeRestaurantBookingDecided = "restaurant.booking_decided"
+	TypeRestaurantPlanDecided    = "restaurant.plan_decided"
+
 	TypeUserRegistered = "user.registered"
 	TypeUserLoggedIn   = "user.logged_in"
 	TypeEmailClaimed   = "email.claimed"
@@ -66,6 +69,7 @@ func allForms() []form {
 		restaurantTableChanged, restaurantTableRemoved, restaurantPolicySet, restaurantPublished,
 		restaurantSpecialDaySet, restaurantSpecialDayRemoved, restaurantClosureAdded, restaurantClosureRemoved,
 		restaurantBlockAdded, restaurantBlockRemoved, restaurantCombinationAdded, restaurantCombinationRemoved,
+		restaurantBookingDecided, restaurantPlanDecided,
 		userRegistered, userLoggedIn, emailClaimed,
 	}
 }
