@@ -245,7 +245,7 @@ func TestCheckFindsEveryDamagedEntry(t *testing.T) {
 		},
 	}
 	for name, damage := range damages {
-		step := 14
+		step := 40
 		if os.Getenv("DAYBOOK_SOAK") == "1" {
 			step = 1
 		}

@@ -12,10 +12,10 @@ import (
 
 // checkAgainstModel makes calls by chance, and after each requires that the engine
 // answers and shows what the model does.
-func checkAgainstModel(e *engineEnv)         { e.compare(0) }
-func checkAgainstModelReopened(e *engineEnv) { e.compare(12) }
+func checkAgainstModel(e *engineEnv)         { e.compare(soak(250), 0) }
+func checkAgainstModelReopened(e *engineEnv) { e.compare(soak(80), 12) }
 
-func (e *engineEnv) compare(reopenEvery int) {
+func (e *engineEnv) compare(steps, reopenEvery int) {
 	seed := rand.Uint64()
 	defer func() {
 		if e.Failed() {
@@ -23,7 +23,7 @@ func (e *engineEnv) compare(reopenEvery int) {
 		}
 	}()
 	c := &caller{Rand: rand.New(rand.NewPCG(seed, 0)), m: &model{now: e.now.read}}
-	for step := range soak(250) {
+	for step := range steps {
 		what := fmt.Sprintf("seed %d, step %d: ", seed, step)
 		if reopenEvery > 0 && c.IntN(reopenEvery) == 0 {
 			e.reopen()
