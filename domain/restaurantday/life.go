@@ -247,10 +247,13 @@ func (s State) reinstate(c Reinstate) ([]Event, error) {
 	}
 	back := *r
 	back.Status, back.ExpiresAt, back.Bound = StatusConfirmed, 0, false
-	if r.Status == StatusCompleted {
+	switch {
+	case r.Status == StatusCompleted:
 		back.Status, back.Bound, back.Occupied.To = StatusSeated, true, r.Turn.To.AddMinutes(p.Plan.Policy.BufferMinutes)
-	} else if p.t >= r.Occupied.To {
+	case p.t >= r.Occupied.To:
 		return nil, domain.Reject(domain.CodeInPast, "its time is over", domain.Reason{Rule: "starts_at", Limit: int64(p.t), Actual: int64(r.Turn.From)})
+	default:
+		back.Occupied.From = max(back.Occupied.From, p.t) // others may have sat there until now
 	}
 	if no := p.hasTime(&back, c.Override.Rule); no != nil {
 		return nil, no

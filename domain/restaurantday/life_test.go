@@ -89,11 +89,17 @@ func TestNoShowAndReinstate(t *testing.T) {
 	at := evening + 20*minute
 	sameEvents(t, decided(t, gone, Reinstate{Now: at, Actor: host, Number: 1}), Reinstated{
 		Stamp: stamp(at), Number: 1, From: StatusNoShow, To: StatusConfirmed, Tables: []domain.TableID{"tbl_c"},
-		Turn: until(evening, evening+90*minute), Occupied: until(evening, evening+100*minute),
+		Turn: until(evening, evening+90*minute), Occupied: until(at, evening+100*minute),
 	})
 	taken := Decider().Fold(gone, decided(t, gone, WalkIn{Now: at, Actor: host, Party: 3})...)
 	if no := refused(t, taken, Reinstate{Now: at + 1, Actor: host, Number: 1}); no.Code != domain.CodeNoTable || no.Reasons[0].Blocked[0].Number != 2 {
 		t.Errorf("with the table taken: %+v", no)
+	}
+	// Who sat there meanwhile and has left is in nobody's way.
+	free := Decider().Fold(taken, decided(t, taken, Complete{Now: at + 10*minute, Actor: host, Number: 2})...)
+	back := decided(t, free, Reinstate{Now: at + 11*minute, Actor: host, Number: 1})
+	if r := back[len(back)-1].(Reinstated); r.Occupied != until(at+11*minute, evening+100*minute) {
+		t.Errorf("reinstated after another party: %+v", r)
 	}
 	if no := refused(t, gone, Reinstate{Now: evening + 3*hour, Actor: host, Number: 1}); no.Code != domain.CodeInPast {
 		t.Errorf("when its time is over: %v", no)
