@@ -95,6 +95,24 @@ func TestAStrangerBooks(t *testing.T) {
 	}
 }
 
+// twice sends a write twice under one key, and returns its answer.
+func twice(t *testing.T, c client, method, path, body string) reply {
+	t.Helper()
+	key := newKey()
+	first := c.send(method, path, body, "Idempotency-Key", key)
+	if first.status >= 300 {
+		t.Fatalf("%s %s: %s", method, path, first)
+	}
+	again := c.send(method, path, body, "Idempotency-Key", key)
+	if again.status != first.status || string(again.body) != string(first.body) || again.position() != first.position() {
+		t.Errorf("%s %s: first %s at %s, again %s at %s", method, path, first, first.position(), again, again.position())
+	}
+	if again.header.Get("Idempotent-Replay") != "true" {
+		t.Errorf("%s %s: the repeat is not marked", method, path)
+	}
+	return first
+}
+
 // TestRepeats sends every write twice under one key.
 func TestRepeats(t *testing.T) {
 	h := startHouse(t, houseConfig{})
@@ -102,19 +120,7 @@ func TestRepeats(t *testing.T) {
 	id := owner.openRestaurant(floor{tables: map[int]int{2: 2}})
 	twice := func(method, path, body string) reply {
 		t.Helper()
-		key := newKey()
-		first := owner.send(method, path, body, "Idempotency-Key", key)
-		if first.status >= 300 {
-			t.Fatalf("%s %s: %s", method, path, first)
-		}
-		again := owner.send(method, path, body, "Idempotency-Key", key)
-		if again.status != first.status || string(again.body) != string(first.body) || again.position() != first.position() {
-			t.Errorf("%s %s: first %s at %s, again %s at %s", method, path, first, first.position(), again, again.position())
-		}
-		if again.header.Get("Idempotent-Replay") != "true" {
-			t.Errorf("%s %s: the repeat is not marked", method, path)
-		}
-		return first
+		return twice(t, owner, method, path, body)
 	}
 	hold := twice(http.MethodPost, "/reservations", fmt.Sprintf(`{"restaurantId":%q,"date":%q,"time":"19:00","party":2}`, id, h.tomorrow()))
 	twice(http.MethodPost, "/reservations/"+hold.field("reservationId")+"/confirm", "")
