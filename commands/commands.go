@@ -95,7 +95,10 @@ type Config struct {
 	Zones     func(name string) (*time.Location, error)                                        // time.LoadLocation by default
 	Day       *domain.Decider[restaurantday.State, restaurantday.Command, restaurantday.Event] // the day's own by default
 	HotDays   int                                                                              // days kept in memory, 2048 by default
-	Log       *slog.Logger
+	// NeighboursWithin is how long a refusal looks for alternatives on the days around, 50 ms
+	// by default.
+	NeighboursWithin time.Duration
+	Log              *slog.Logger
 }
 
 // App handles every use case. Safe for concurrent use.
@@ -107,6 +110,7 @@ type App struct {
 	claims      *ledger[user.ClaimState, user.ClaimCommand, user.ClaimEvent]
 	demand      *demandRecorder
 	plans       planMemo
+	offered     offeredMemo
 	zones       sync.Map // name → *time.Location
 }
 
@@ -132,6 +136,9 @@ func New(cfg Config) (*App, error) {
 	}
 	if cfg.HotDays <= 0 {
 		cfg.HotDays = 2048
+	}
+	if cfg.NeighboursWithin <= 0 {
+		cfg.NeighboursWithin = neighboursWithin
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()

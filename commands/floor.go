@@ -20,14 +20,20 @@ type AmendReservation struct {
 }
 
 // AmendReservation gives a reservation another party, time, wish or details. Where the new
-// place is refused the old one stays.
+// place is refused the old one stays, and the refusal names days that it could be moved to.
 func (a *App) AmendReservation(ctx context.Context, c Caller, id domain.ReservationID, m AmendReservation) (Booked, error) {
-	return a.change(ctx, c, id, func(who domain.Actor, number uint32) restaurantday.Command {
+	entry := uint32(0)
+	b, err := a.change(ctx, c, id, func(who domain.Actor, number uint32) restaurantday.Command {
+		entry = number
 		return restaurantday.Amend{
 			Now: a.now(), Actor: who, Number: number, Party: m.Party, Time: m.Time, StartsAt: m.StartsAt,
 			Wish: m.Wish, Details: m.Details, Override: m.Override,
 		}
 	})
+	if err != nil {
+		err = a.amendElsewhere(ctx, err, b, entry, m)
+	}
+	return b, err
 }
 
 // MoveTable gives a party the tables that staff choose, and binds it to them.

@@ -96,7 +96,9 @@ func (a *App) HoldTable(ctx context.Context, c Caller, h HoldTable) (Booked, err
 		}
 	}
 	if err != nil {
-		return addressed(r, h.Date, who), err
+		return addressed(r, h.Date, who), a.withNeighbours(ctx, err, r, h.Date, now, elsewhere{
+			party: h.Party, wish: h.Wish, staff: who.Kind != domain.ActorDiner, clock: a.clockOf(r, h.Time, h.StartsAt),
+		})
 	}
 	b, err := booked(o, heldNumber(o.Events))
 	b.Staff = who.Kind == domain.ActorStaff

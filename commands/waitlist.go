@@ -80,6 +80,11 @@ func (a *App) JoinWaitlist(ctx context.Context, c Caller, j JoinWaitlist) (Waiti
 		}
 	})
 	if err != nil {
+		if !j.WalkIn {
+			err = a.withNeighbours(ctx, err, r, j.Date, now, elsewhere{
+				party: j.Party, wish: j.Wish, staff: who.Kind != domain.ActorDiner, clock: a.clockOf(r, j.FromTime, j.From),
+			})
+		}
 		return Waiting{Restaurant: j.Restaurant, Date: j.Date, Zone: r.State.Profile.TimeZone, Staff: who.Kind == domain.ActorStaff}, err
 	}
 	return waiting(o, joinedEntry(o.Events), who)

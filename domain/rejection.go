@@ -80,6 +80,7 @@ type Block struct {
 type Alternative struct {
 	Time     string // local HH:MM
 	StartsAt Instant
+	Date     ServiceDate // its day, where that is not the one addressed
 }
 
 func (r *Rejection) Error() string { return string(r.Code) + ": " + r.Detail }

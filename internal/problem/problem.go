@@ -123,7 +123,7 @@ type Problem struct {
 	RequestID    string        `json:"requestId,omitempty"`
 	Errors       []Field       `json:"errors,omitempty" doc:"the values that are not allowed"`
 	Reasons      []Reason      `json:"reasons,omitempty" doc:"the rules in the way, and the entries"`
-	Alternatives []Alternative `json:"alternatives,omitempty" doc:"near slots that would be accepted"`
+	Alternatives []Alternative `json:"alternatives,omitempty" doc:"near slots that would be accepted, those of the same day first"`
 
 	retryAfter int
 	cause      error
@@ -156,6 +156,7 @@ type Entry struct {
 type Alternative struct {
 	Time     string `json:"time"`
 	StartsAt string `json:"startsAt"`
+	Date     string `json:"date,omitempty" doc:"the service date it is on, where that is not the one addressed"`
 }
 
 // New makes a problem of a code; one that is not in the table is an internal error.
@@ -211,7 +212,11 @@ func FromRejection(r *domain.Rejection, at func(domain.Instant) string, id func(
 		p.Reasons = append(p.Reasons, reason)
 	}
 	for _, a := range r.Alternatives {
-		p.Alternatives = append(p.Alternatives, Alternative{Time: a.Time, StartsAt: at(a.StartsAt)})
+		other := Alternative{Time: a.Time, StartsAt: at(a.StartsAt)}
+		if a.Date != 0 {
+			other.Date = a.Date.String()
+		}
+		p.Alternatives = append(p.Alternatives, other)
 	}
 	return p
 }

@@ -16,7 +16,7 @@ func TestFromRejection(t *testing.T) {
 		domain.Reason{Rule: "turn_time", Limit: 90, Actual: 2, Blocked: []domain.Block{
 			{Number: 7, Table: "tbl_a", Until: 60_000, Hold: true}, {Number: 9, Table: "tbl_b"}, // one of no time
 		}})
-	no.Alternatives = []domain.Alternative{{Time: "20:00", StartsAt: 120_000}}
+	no.Alternatives = []domain.Alternative{{Time: "20:00", StartsAt: 120_000}, {Time: "21:00", StartsAt: 180_000, Date: 20_001}}
 	at := func(i domain.Instant) string { return fmt.Sprint(int64(i)) }
 	for name, id := range map[string]func(uint32) string{
 		"for a diner":   nil,
@@ -31,7 +31,7 @@ func TestFromRejection(t *testing.T) {
 			Reasons: []Reason{{Rule: "open_day", Actual: 3, Date: "2024-10-04"}, {Rule: "turn_time", Limit: 90, Actual: 2, Entries: []Entry{
 				{ReservationID: first, TableID: "tbl_a", Until: "60000", Hold: true}, {ReservationID: second, TableID: "tbl_b"},
 			}}},
-			Alternatives: []Alternative{{Time: "20:00", StartsAt: "120000"}},
+			Alternatives: []Alternative{{Time: "20:00", StartsAt: "120000"}, {Time: "21:00", StartsAt: "180000", Date: "2024-10-05"}},
 		}
 		if got := FromRejection(no, at, id); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\ngot  %+v\nwant %+v", name, got, want)
