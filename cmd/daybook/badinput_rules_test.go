@@ -8,6 +8,30 @@ import (
 	"time"
 )
 
+// ruleCase is a request of the right form that is refused.
+type ruleCase struct {
+	what               string
+	by                 client
+	method, path, body string
+	status             int
+	code, location     string // location is the value it is for, if it is for one
+}
+
+func refuseByRule(t *testing.T, cases []ruleCase) {
+	t.Helper()
+	for _, c := range cases {
+		t.Run(c.what, func(t *testing.T) {
+			r := c.by.send(c.method, c.path, c.body)
+			if r.status != c.status || r.field("code") != c.code {
+				t.Fatalf("got %s, want %d %s", r, c.status, c.code)
+			}
+			if why := wrongProblem(r, c.location); why != "" {
+				t.Errorf("%s: %s", why, r)
+			}
+		})
+	}
+}
+
 // TestRefusedByTheRules sends what has the right form and says what cannot be: each has
 // one status, one code and, where one value is wrong, its place. None leaves anything in
 // the ledger but the record of refused demand.
@@ -40,13 +64,7 @@ func TestRefusedByTheRules(t *testing.T) {
 	on := `"date":"2026-10-23",`
 
 	unchanged := town.ledgerUnchanged(t)
-	for _, c := range []struct {
-		what               string
-		by                 client
-		method, path, body string
-		status             int
-		code, location     string
-	}{
+	refuseByRule(t, []ruleCase{
 		{"zone nowhere", town.owner, "POST", "/restaurants", profile("Europe/Berlin", "Europe/Atlantis"), 422, "invalid", "body.timeZone"},
 		{"the machine's zone", town.owner, "POST", "/restaurants", profile("Europe/Berlin", "Local"), 422, "invalid", "body.timeZone"},
 		{"a zone that is a path", town.owner, "POST", "/restaurants", profile("Europe/Berlin", "../../etc/passwd"), 422, "invalid", "body.timeZone"},
@@ -176,17 +194,7 @@ func TestRefusedByTheRules(t *testing.T) {
 		{"the rival takes it away", town.rival, "DELETE", at + "/tables/" + town.tables[0], "", 403, "forbidden", ""},
 		{"the rival publishes", town.rival, "POST", "/restaurants/" + town.draft + "/publish", "", 403, "forbidden", ""},
 		{"a rule told before whose it is", town.rival, "PUT", at + "/policy", policy(`{"upToParty":4,"minutes":90},{"upToParty":4,"minutes":120}`), 403, "forbidden", ""},
-	} {
-		t.Run(c.what, func(t *testing.T) {
-			r := c.by.send(c.method, c.path, c.body)
-			if r.status != c.status || r.field("code") != c.code {
-				t.Fatalf("got %s, want %d %s", r, c.status, c.code)
-			}
-			if why := wrongProblem(r, c.location); why != "" {
-				t.Errorf("%s: %s", why, r)
-			}
-		})
-	}
+	})
 	unchanged()
 
 	// What was refused was refused for that alone.
