@@ -40,7 +40,9 @@ var refusals = map[string][]domain.Code{
 	"add-block":           {domain.CodeNotFound, domain.CodeForbidden},
 	"remove-block":        {domain.CodeNotFound, domain.CodeForbidden},
 
-	"read-availability": {domain.CodeNotFound},
+	"read-availability":   {domain.CodeNotFound},
+	"stream-availability": {domain.CodeNotFound, problem.Overloaded},
+	"read-calendar":       {domain.CodeNotFound},
 	"reserve": {
 		domain.CodeNotFound, domain.CodeInPast, domain.CodeTooSoon, domain.CodeTooFarAhead, domain.CodeClosed, domain.CodeOutsideHours,
 		domain.CodeOffSlot, domain.CodeAmbiguousTime, domain.CodePartyTooLarge, domain.CodeNoTable, domain.CodePacingFull, domain.CodeBlocked,

@@ -38,6 +38,8 @@ type Views struct {
 	// OpenDay opens a day inside its restaurant's horizon, or is refused.
 	OpenDay func(context.Context, domain.RestaurantID, domain.ServiceDate) (eventstore.Position, error)
 	Clock   func() time.Time
+	// Closing is closed when requests are to end that otherwise would not; nil for never.
+	Closing <-chan struct{}
 }
 
 // patience is how long a read waits for its view.
@@ -51,14 +53,18 @@ const (
 
 type reads struct {
 	Views
+	planned planned
+	streams chan struct{} // has a place for each stream that may be open
 }
 
 // Register adds the routes that read.
 func Register(api *httpapi.API, v Views) {
-	r := &reads{v}
+	r := &reads{Views: v, streams: make(chan struct{}, maxStreams)}
 	r.restaurants(api)
 	r.search(api)
 	r.availability(api)
+	r.stream(api)
+	r.calendar(api)
 	r.reservations(api)
 	r.waitlist(api)
 	r.board(api)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"daybook/domain"
 	"daybook/domain/restaurant"
@@ -48,17 +49,20 @@ type slot struct {
 	StartsAt   string `json:"startsAt" format:"date-time"`
 	EndsAt     string `json:"endsAt" format:"date-time" doc:"of the turn"`
 	Available  bool   `json:"available"`
-	TablesLeft int    `json:"tablesLeft" doc:"free tables that seat the party"`
+	TablesLeft int    `json:"tablesLeft" doc:"free tables that seat the party; 1 where a combination, or giving others another table, makes room"`
 	Code       string `json:"code,omitempty" doc:"why it cannot be booked"`
+	Waitlist   bool   `json:"waitlist,omitempty" doc:"it is full, and one can wait for it"`
 }
 
 type availabilityBody struct {
-	RestaurantID string `json:"restaurantId"`
-	Date         string `json:"date"`
-	Party        int    `json:"party"`
-	Revision     uint64 `json:"revision" doc:"of the restaurant-day"`
-	Slots        []slot `json:"slots"`
-	Code         string `json:"code,omitempty" doc:"why the day has no slots"`
+	RestaurantID     string        `json:"restaurantId"`
+	Date             string        `json:"date"`
+	Party            int           `json:"party"`
+	Revision         uint64        `json:"revision" doc:"of the restaurant-day"`
+	Slots            []slot        `json:"slots" doc:"a time that the clock change repeats stands twice: tell them apart by startsAt"`
+	Code             string        `json:"code,omitempty" doc:"why the day has no slots"`
+	Reason           string        `json:"reason,omitempty" doc:"why it is closed, as the restaurant says it"`
+	AlternativeDates []calendarDay `json:"alternativeDates,omitempty" doc:"days with free slots, the nearest first; where asked for, and no slot is free"`
 }
 
 func (r *reads) availability(api *httpapi.API) {
@@ -66,27 +70,87 @@ func (r *reads) availability(api *httpapi.API) {
 	op.Errors = append(op.Errors, http.StatusNotFound)
 	httpapi.Handle(api, op, func(ctx context.Context, in *struct {
 		After
-		ID    string `path:"id" doc:"the restaurant's id, rst_…"`
-		Date  string `query:"date" required:"true" maxLength:"10" doc:"service date, YYYY-MM-DD"`
-		Party int    `query:"party" required:"true" minimum:"1" maximum:"500"`
+		DayQuery
+		Alternatives bool `query:"alternatives" doc:"where no slot is free, tell of the days around that have some"`
 	}) (*body[availabilityBody], error) {
-		id, err := domain.ParseRestaurantID(in.ID)
-		if err != nil {
-			return nil, notFound("restaurant")
-		}
-		date, err := domain.ParseServiceDate(in.Date)
-		if err != nil {
-			return nil, badQuery("date", err.Error())
-		}
-		answer, code, err := r.day(ctx, in.After, id, date, domain.PartySize(in.Party))
+		asked, err := in.read()
 		if err != nil {
 			return nil, err
 		}
-		return &body[availabilityBody]{availabilityBody{
-			RestaurantID: in.ID, Date: date.String(), Party: in.Party, Revision: answer.Revision,
-			Slots: slotsOf(answer), Code: string(code),
-		}}, nil
+		answer, err := r.offers(ctx, in.After, asked)
+		if err != nil {
+			return nil, err
+		}
+		if in.Alternatives && !slices.ContainsFunc(answer.Slots, func(s slot) bool { return s.Available }) {
+			if answer.AlternativeDates, err = r.around(ctx, in.After, asked); err != nil {
+				return nil, err
+			}
+		}
+		return &body[availabilityBody]{answer}, nil
 	})
+}
+
+// DayQuery asks for a day and a party.
+type DayQuery struct {
+	ID    string `path:"id" doc:"the restaurant's id, rst_…"`
+	Date  string `query:"date" required:"true" maxLength:"10" doc:"service date, YYYY-MM-DD"`
+	Party int    `query:"party" required:"true" minimum:"1" maximum:"500"`
+}
+
+// dayAsked is a DayQuery, checked.
+type dayAsked struct {
+	restaurant domain.RestaurantID
+	date       domain.ServiceDate
+	party      domain.PartySize
+}
+
+func (q DayQuery) read() (d dayAsked, err error) {
+	if d.restaurant, err = domain.ParseRestaurantID(q.ID); err != nil {
+		return d, notFound("restaurant")
+	}
+	if d.date, err = domain.ParseServiceDate(q.Date); err != nil {
+		return d, badQuery("date", err.Error())
+	}
+	d.party = domain.PartySize(q.Party)
+	return d, nil
+}
+
+// offers tells what a day offers a party.
+func (r *reads) offers(ctx context.Context, a After, asked dayAsked) (availabilityBody, error) {
+	answer, code, err := r.day(ctx, a, asked.restaurant, asked.date, asked.party)
+	if err != nil {
+		return availabilityBody{}, err
+	}
+	b := availabilityBody{
+		RestaurantID: string(asked.restaurant), Date: asked.date.String(), Party: int(asked.party), Revision: answer.Revision,
+		Slots: slotsOf(answer), Code: string(code),
+	}
+	if code == domain.CodeClosed && answer.Plan != nil {
+		b.Reason = answer.Plan.Closure
+	}
+	return b, nil
+}
+
+// daysAround is how many days before and after one are looked at for free slots.
+const daysAround = 3
+
+// around finds the days around that have free slots, the nearest first and of two as near
+// the earlier.
+func (r *reads) around(ctx context.Context, a After, asked dayAsked) ([]calendarDay, error) {
+	state, revision, err := r.Book.Restaurant(ctx, asked.restaurant)
+	if err != nil {
+		return nil, err
+	}
+	var dates []domain.ServiceDate
+	for n := 1; n <= daysAround; n++ {
+		for _, near := range []domain.ServiceDate{asked.date.AddDays(-n), asked.date.AddDays(n)} {
+			if _, err := domain.ParseServiceDate(near.String()); err == nil {
+				dates = append(dates, near)
+			}
+		}
+	}
+	days, err := r.days(ctx, a, state, revision, dates, asked.party)
+	return slices.DeleteFunc(days, func(d calendarDay) bool { return d.AvailableSlots == 0 }), err
 }
 
 // day answers for one day, and has it opened where this is the first question after it. A
@@ -135,6 +199,7 @@ func slotsOf(a availability.Answer) []slot {
 		slots[i] = slot{
 			Time: s.Time, StartsAt: at(s.StartsAt), EndsAt: at(s.EndsAt), Available: s.Refusal == "",
 			TablesLeft: s.TablesLeft, Code: string(s.Refusal),
+			Waitlist: s.Refusal == domain.CodeNoTable || s.Refusal == domain.CodePacingFull,
 		}
 	}
 	return slots

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"daybook/domain"
-	"daybook/domain/restaurantday"
 	"daybook/internal/httpapi"
 	"daybook/projections/availability"
 	"daybook/projections/discovery"
@@ -150,7 +149,7 @@ func (r *reads) withTable(ctx context.Context, hits []discovery.Hit, items []fou
 	kept := items[:0]
 	for i, a := range answers {
 		if !a.Opened {
-			if a, err = r.unopened(ctx, hits[i].ID, w); err != nil {
+			if a, err = r.unopenedOf(ctx, hits[i].ID, w.date, w.party); err != nil {
 				return nil, fmt.Errorf("plan of %s: %w", hits[i].ID, err)
 			}
 		}
@@ -164,26 +163,6 @@ func (r *reads) withTable(ctx context.Context, hits []discovery.Hit, items []fou
 		}
 	}
 	return kept, nil
-}
-
-// unopened is what a day without a book offers; nothing where it could not be opened.
-func (r *reads) unopened(ctx context.Context, id domain.RestaurantID, w wantedTable) (a availability.Answer, err error) {
-	state, revision, err := r.Book.Restaurant(ctx, id)
-	if err != nil {
-		return a, err
-	}
-	zone, err := httpapi.Zone(state.Profile.TimeZone)
-	if err != nil {
-		return a, err
-	}
-	plan, err := state.DayPlan(w.date, revision, zone)
-	if _, refused := domain.Rejected(err); refused {
-		return a, nil
-	}
-	if err != nil {
-		return a, err
-	}
-	return availability.Answer{Plan: plan, Slots: restaurantday.NewOccupancy(plan, nil).Slots(w.party, r.now())}, nil
 }
 
 // near reports whether a slot is near the time asked for; half past midnight is near

@@ -136,11 +136,11 @@ func badHeaders(op operation, g goodRequest) (all []bad) {
 			with(p.Name, "", "", 400)
 			with(p.Name, strings.Repeat("k", 256), "header.Idempotency-Key", 422)
 			with(p.Name, strings.Repeat("k", 8000), "header.Idempotency-Key", 422)
-		case "Min-Ledger-Position":
+		case "Min-Ledger-Position", "Last-Event-ID":
 			for _, v := range []string{"x", "-1", "1.5", "1e3", "18446744073709551616", "0x10", "NaN", "1 2", "\xff"} {
-				with(p.Name, v, "header.Min-Ledger-Position", 422)
+				with(p.Name, v, "header."+p.Name, 422)
 			}
-			with(p.Name, "184467440737095516150", "header.Min-Ledger-Position", 422)
+			with(p.Name, "184467440737095516150", "header."+p.Name, 422)
 		default:
 			panic("no bad values for the header " + p.Name)
 		}

@@ -105,7 +105,9 @@ func newTown(t *testing.T, h *house) *town {
 			anything: []string{"query.q", "query.cuisine", "query.city"}},
 		"read-waitlist-entry": {token: town.diner.token, params: map[string]string{"id": waiting}},
 		"read-day":            {token: town.owner.token, params: map[string]string{"id": town.open, "date": h.tomorrow()}},
-		"read-availability":   {params: id, query: "party=2&date=" + h.tomorrow()},
+		"read-availability":   {params: id, query: "alternatives=true&party=2&date=" + h.tomorrow()},
+		"stream-availability": {params: id, query: "limit=1&party=2&date=" + h.tomorrow()},
+		"read-calendar":       {params: id, query: "party=2&month=" + h.tomorrow()[:7]},
 	}
 	town.addEvening()
 	return town

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -178,11 +179,13 @@ func (h *house) start(ctx context.Context) error {
 		return err
 	}
 	h.addr = listener.Addr()
+	closing := make(chan struct{})
 	h.server = &http.Server{
-		Handler: h.routes(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
+		Handler: h.routes(closing), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
 	}
+	h.server.RegisterOnShutdown(sync.OnceFunc(func() { close(closing) }))
 	if err := h.serveLedger(ctx); err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -239,12 +242,15 @@ func keepRunning(ctx context.Context, p *processes.Deadlines) error {
 	}
 }
 
-func (h *house) routes() http.Handler {
+// routes is what is served; answers that go on until their client goes end when closing is
+// closed.
+func (h *house) routes(closing <-chan struct{}) http.Handler {
 	api := httpapi.New(httpapi.Config{Users: h.signer.User, Version: version, Observe: h.metrics.Request})
 	writeapi.Register(api, h.app, h.signer)
 	readapi.Register(api, readapi.Views{
 		Book: h.views.book, Availability: h.views.availability, Reporting: h.engines.database, Discovery: h.views.discovery,
 		Wait: h.runner.Wait, Head: h.engines.store.Head, OpenDay: h.app.OpenDay, Clock: h.cfg.clock,
+		Closing: closing,
 	})
 	readapi.RegisterHouse(api, readapi.House{
 		Metrics: h.metrics.Handler(), Checks: h.checks(), Status: h.runner.Status,

@@ -57,6 +57,7 @@ type API struct {
 type (
 	requestIDKey struct{}
 	userKey      struct{}
+	openEndedKey struct{}
 )
 
 // New makes the frame. It sets the form of huma's own errors, and how strictly it reads,
@@ -121,7 +122,8 @@ func (a *API) frame(observe func(method, route string, status int, took time.Dur
 		}
 		c.Header("X-Request-Id", id)
 		c.Header("X-Content-Type-Options", "nosniff")
-		ctx, cancel := context.WithTimeout(context.WithValue(c.Request.Context(), requestIDKey{}, id), requestTimeout)
+		openEnded := context.WithValue(c.Request.Context(), requestIDKey{}, id)
+		ctx, cancel := context.WithTimeout(context.WithValue(openEnded, openEndedKey{}, openEnded), requestTimeout)
 		defer cancel()
 		c.Request = c.Request.WithContext(ctx)
 		defer func() {
@@ -184,6 +186,15 @@ func write(c *gin.Context, p *problem.Problem) {
 func RequestID(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	return id
+}
+
+// OpenEnded is the context of the request that ctx belongs to, without its time limit: it
+// ends when the client has gone. For answers that go on for as long as somebody listens.
+func OpenEnded(ctx context.Context) context.Context {
+	if open, ok := ctx.Value(openEndedKey{}).(context.Context); ok {
+		return open
+	}
+	return ctx
 }
 
 // User is who makes the request; empty for a route that asks nobody to log in.

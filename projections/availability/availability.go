@@ -105,6 +105,8 @@ type View struct {
 	tails  *projections.Folds[day] // the healers', each at its stream's end when last read
 	heals  flights
 	memory memory
+
+	watchers watchers
 }
 
 var (

@@ -29,11 +29,19 @@ func (d *duplex) Close() error {
 	return nil
 }
 
-func (*duplex) LocalAddr() net.Addr              { return memoryAddr{} }
-func (*duplex) RemoteAddr() net.Addr             { return memoryAddr{} }
-func (*duplex) SetDeadline(time.Time) error      { return os.ErrNoDeadline }
-func (*duplex) SetReadDeadline(time.Time) error  { return os.ErrNoDeadline }
-func (*duplex) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
+func (*duplex) LocalAddr() net.Addr                { return memoryAddr{} }
+func (*duplex) RemoteAddr() net.Addr               { return memoryAddr{} }
+func (*duplex) SetDeadline(t time.Time) error      { return noDeadline(t) }
+func (*duplex) SetReadDeadline(t time.Time) error  { return noDeadline(t) }
+func (*duplex) SetWriteDeadline(t time.Time) error { return noDeadline(t) }
+
+// noDeadline refuses a deadline, and takes that there is to be none.
+func noDeadline(t time.Time) error {
+	if t.IsZero() {
+		return nil
+	}
+	return os.ErrNoDeadline
+}
 
 type memoryAddr struct{}
 

@@ -166,6 +166,9 @@ func (v *View) write(ctx context.Context, to eventstore.Position, changes []chan
 			_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
 				for i, c := range changes {
 					v.put(ctx, p, keys[2+i], c, m.epoch, old[i])
+					if !c.past {
+						p.Publish(ctx, changedChannel, c.key.changed())
+					}
 				}
 				p.Set(ctx, positionKey, formatPosition(to), 0)
 				return nil
