@@ -14,6 +14,7 @@ type head struct {
 	group uint64              // the last group that added to it
 	// adds are the events which that group added, the stream's last ones. They count only
 	// while the group is being put together: until then Pebble does not have them.
+	// Then they go: a head is remembered for long, and most streams are done after a few events.
 	adds []place
 }
 
@@ -35,27 +36,14 @@ func (h *head) pending(group uint64) []place {
 	return h.adds
 }
 
-// keptAdds is the room for adds a head keeps between groups.
-const keptAdds = 16
-
-func (h *head) add(group uint64, p place) {
-	if h.group != group {
-		h.group = group
-		if cap(h.adds) > keptAdds {
-			h.adds = nil
-		}
-		h.adds = h.adds[:0]
-	}
-	h.adds = append(h.adds, p)
-	h.next++
-}
-
 // heads remembers the streams that were appended to last, in two generations: when
 // the young one is full it becomes the old one, and what was not asked for since is
 // forgotten. That is nearly a least-recently-used order without its bookkeeping.
 type heads struct {
 	limit      int
 	young, old map[eventstore.StreamName]*head
+	touched    []*head   // by the group being put together
+	spare      [][]place // room for adds
 }
 
 func newHeads(limit int) heads {
@@ -84,4 +72,34 @@ func (c *heads) age() {
 	if len(c.young) >= c.limit {
 		c.old, c.young = c.young, make(map[eventstore.StreamName]*head, c.limit)
 	}
+}
+
+// The room for adds that is kept to be used again.
+const (
+	keptAdds  = 32  // in one piece
+	keptRooms = 512 // pieces
+)
+
+// add adds an event to h in group.
+func (c *heads) add(h *head, group uint64, p place) {
+	if h.group != group {
+		h.group = group
+		c.touched = append(c.touched, h)
+		if n := len(c.spare); n > 0 {
+			h.adds, c.spare = c.spare[n-1], c.spare[:n-1]
+		}
+	}
+	h.adds = append(h.adds, p)
+	h.next++
+}
+
+// applied lets go of what Pebble has by now.
+func (c *heads) applied() {
+	for i, h := range c.touched {
+		if cap(h.adds) <= keptAdds && len(c.spare) < keptRooms {
+			c.spare = append(c.spare, h.adds[:0])
+		}
+		h.adds, c.touched[i] = nil, nil
+	}
+	c.touched = c.touched[:0]
 }

@@ -167,7 +167,7 @@ func (w *writer) put(stream eventstore.StreamName, h *head, rec *eventstore.Reco
 	w.entries = append(w.entries, streamPlace{number: h.number, revision: revision, place: p})
 
 	if revision != eventstore.DeletedRevision {
-		h.add(w.number, p)
+		w.heads.add(h, w.number, p)
 	}
 	w.current.records++
 	w.current.bytes += len(value)

@@ -130,5 +130,6 @@ func (w *writer) commit() {
 		}
 	}
 	w.entries = w.entries[:0]
+	w.heads.applied()
 	w.groups <- g
 }

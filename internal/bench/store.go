@@ -156,7 +156,7 @@ func (b *storeBench) close() error {
 // with Pebble and not in how it is set up.
 func pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
-		FormatMajorVersion: pebble.FormatWALSyncChunks, CacheSize: 64 << 20, MemTableSize: 32 << 20,
+		FormatMajorVersion: pebble.FormatTableFormatV6, CacheSize: 64 << 20, MemTableSize: 32 << 20,
 		MemTableStopWritesThreshold: 4, L0CompactionThreshold: 4, L0StopWritesThreshold: 1000, LBaseMaxBytes: 64 << 20,
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 }, BytesPerSync: 512 << 10, Logger: silent{},
 	}
