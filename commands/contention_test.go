@@ -147,11 +147,12 @@ func TestTwoClocksAroundALapse(t *testing.T) {
 	}
 }
 
-// The guard: with the clock rule taken off, the same two clocks sell one table twice.
-func TestTwoClocksWithoutTheClockRule(t *testing.T) {
+// ruleless is the day without its rule on clocks: it forgets its time, and keeps no record
+// of lapses.
+func ruleless() domain.Decider[restaurantday.State, restaurantday.Command, restaurantday.Event] {
 	d := restaurantday.Decider()
-	ruleless := d
-	ruleless.Decide = func(s restaurantday.State, c restaurantday.Command) (kept []restaurantday.Event, err error) {
+	free := d
+	free.Decide = func(s restaurantday.State, c restaurantday.Command) (kept []restaurantday.Event, err error) {
 		events, err := d.Decide(s, c)
 		for _, e := range events {
 			if _, lapse := e.(restaurantday.Expired); !lapse {
@@ -160,7 +161,7 @@ func TestTwoClocksWithoutTheClockRule(t *testing.T) {
 		}
 		return kept, err
 	}
-	ruleless.Evolve = func(s restaurantday.State, e restaurantday.Event) restaurantday.State {
+	free.Evolve = func(s restaurantday.State, e restaurantday.Event) restaurantday.State {
 		switch known := e.(type) {
 		case restaurantday.Opened:
 			known.Stamp = domain.Stamp{}
@@ -174,7 +175,13 @@ func TestTwoClocksWithoutTheClockRule(t *testing.T) {
 		}
 		return d.Evolve(s, e)
 	}
-	if confirm, doubled := aroundALapse(t, &ruleless); confirm != nil || doubled == nil {
+	return free
+}
+
+// The guard: with the clock rule taken off, the same two clocks sell one table twice.
+func TestTwoClocksWithoutTheClockRule(t *testing.T) {
+	free := ruleless()
+	if confirm, doubled := aroundALapse(t, &free); confirm != nil || doubled == nil {
 		t.Errorf("the table was not sold twice: %v; %v", confirm, doubled)
 	}
 }
