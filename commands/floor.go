@@ -11,6 +11,7 @@ import (
 
 // AmendReservation changes a reservation within its day. What is zero or nil stays as it is.
 type AmendReservation struct {
+	Date     domain.ServiceDate // refused where it is on another by now
 	Party    domain.PartySize
 	Time     string
 	StartsAt domain.Instant
@@ -26,7 +27,7 @@ func (a *App) AmendReservation(ctx context.Context, c Caller, id domain.Reservat
 	b, err := a.change(ctx, c, id, func(who domain.Actor, number uint32) restaurantday.Command {
 		entry = number
 		return restaurantday.Amend{
-			Now: a.now(), Actor: who, Number: number, Party: m.Party, Time: m.Time, StartsAt: m.StartsAt,
+			Now: a.now(), Actor: who, Number: number, On: m.Date, Party: m.Party, Time: m.Time, StartsAt: m.StartsAt,
 			Wish: m.Wish, Details: m.Details, Override: m.Override,
 		}
 	})

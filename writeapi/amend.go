@@ -43,7 +43,7 @@ func (w *writes) amending(api *httpapi.API) {
 		Description: "What is not sent stays as it is. Where the new time, party or table is refused, the reservation stays as it was. " +
 			"Another date moves it there, with the time and the party that are sent beside it and nothing else: the answer is the reservation " +
 			"on that day, which has an id of its own; the old table is given up only once the new one is confirmed.",
-		Errors:      []int{http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable},
+		Errors: []int{http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable},
 	}
 	httpapi.Handle(api, amend, func(ctx context.Context, in *struct {
 		Keyed
@@ -54,39 +54,34 @@ func (w *writes) amending(api *httpapi.API) {
 		if err != nil {
 			return nil, err
 		}
-		date, err := in.Body.date()
-		if err != nil {
-			return nil, err
-		}
 		command, err := in.Body.command()
 		if err != nil {
 			return nil, refused(err)
 		}
-		if _, own, _ := id.Day(); date == 0 || date == own {
+		// Which of the two it is goes by the id that was asked with, so that a repeat is the
+		// same, wherever the reservation is by then.
+		if _, own, _ := id.Day(); command.Date == 0 || command.Date == own {
 			return reservation(w.app.AmendReservation(ctx, c, id, command))
 		}
-		m := commands.MoveReservation{Date: date, Time: command.Time, StartsAt: command.StartsAt, Party: command.Party}
-		if command != (commands.AmendReservation{Time: m.Time, StartsAt: m.StartsAt, Party: m.Party}) {
+		m := commands.MoveReservation{Date: command.Date, Time: command.Time, StartsAt: command.StartsAt, Party: command.Party}
+		if command != (commands.AmendReservation{Date: m.Date, Time: m.Time, StartsAt: m.StartsAt, Party: m.Party}) {
 			return nil, field("body.date", errors.New("a move to another date takes time, startsAt and party alone; change the rest once it is there"))
 		}
-		return reservation(w.app.MoveReservation(ctx, c, id, m))
+		b, err := w.app.MoveReservation(ctx, c, id, m)
+		if no, ok := domain.Rejected(err); ok && no.Code == domain.CodeInvalid && len(no.Reasons) == 1 && no.Reasons[0].Rule == "to" {
+			return nil, field("body.date", errors.New("the reservation is on that date already; leave date out to change it there"))
+		}
+		return reservation(b, err)
 	})
-}
-
-// date is the service date that is asked for; 0 for none.
-func (b amendBody) date() (domain.ServiceDate, error) {
-	if b.Date == "" {
-		return 0, nil
-	}
-	date, err := domain.ParseServiceDate(b.Date)
-	if err != nil {
-		return 0, field("body.date", err)
-	}
-	return date, nil
 }
 
 // command checks what the schema cannot.
 func (b amendBody) command() (m commands.AmendReservation, err error) {
+	if b.Date != "" {
+		if m.Date, err = domain.ParseServiceDate(b.Date); err != nil {
+			return m, field("body.date", err)
+		}
+	}
 	if m.StartsAt, err = slot(b.Time, b.StartsAt); err != nil {
 		return m, err
 	}

@@ -238,8 +238,21 @@ func TestAmending(t *testing.T) {
 	if there.Status != "confirmed" || there.Time != "20:00" || "/reservations/"+there.MovedFrom != mine {
 		t.Errorf("there: %+v", there)
 	}
-	if here := s.diner.get(mine).want(t, 200, "").reservation(t); here.Status != "moved" || here.MovedTo != there.ReservationID {
-		t.Errorf("here: %+v", here)
+	// Under its old id it is found where it is now, and can be changed there.
+	if now := s.diner.get(mine).want(t, 200, "").reservation(t); now.ReservationID != there.ReservationID || now.Status != "confirmed" {
+		t.Errorf("by its old id: %+v", now)
+	}
+	if on := patch(mine, `{"notes":"at last"}`).want(t, 200, "").reservation(t); on.ReservationID != there.ReservationID || on.Notes != "at last" {
+		t.Errorf("changed by its old id: %+v", on)
+	}
+	for _, date := range []string{"2026-11-20", "2026-11-21"} { // where it was, and where it is
+		if no := patch(mine, fmt.Sprintf(`{"date":%q,"time":"21:00"}`, date)).want(t, 422, "invalid"); wrongProblem(no, "body.date") != "" {
+			t.Errorf("to %s by its old id: %s", date, no)
+		}
+	}
+	back := patch("/reservations/"+there.ReservationID, `{"date":"2026-11-20","time":"21:00"}`).want(t, 200, "").reservation(t)
+	if back.Time != "21:00" || back.MovedFrom != there.ReservationID {
+		t.Errorf("back: %+v", back)
 	}
 }
 
@@ -281,11 +294,13 @@ func TestOverrides(t *testing.T) {
 func TestAnEveningRepeated(t *testing.T) {
 	s := newService(t, floor{tables: map[int]int{2: 6}})
 	seated, absent, cancelled, other := s.book(s.diner, "17:30", 2), s.book(s.diner, "17:30", 2), s.book(s.diner, "18:00", 2), s.book(s.diner, "20:00", 2)
+	moving := s.book(s.diner, "21:00", 2)
 	s.owner.send(http.MethodPatch, cancelled+"/cancel", "").want(t, 200, "")
 	s.at("17:35")
 	undo := "/restaurants/" + s.id + "/days/" + s.date + "/undo"
 	for _, c := range []struct{ method, path, body string }{
 		{"PATCH", other, `{"party":1,"notes":"alone"}`},
+		{"PATCH", moving, `{"date":"2026-11-21","time":"19:00"}`},
 		{"POST", other + "/pin", ""},
 		{"DELETE", other + "/pin", ""},
 		{"POST", other + "/move-table", fmt.Sprintf(`{"tableIds":[%q]}`, s.tables[5])},

@@ -59,6 +59,7 @@ type Amend struct {
 	Now      domain.Instant
 	Actor    domain.Actor
 	Number   uint32
+	On       domain.ServiceDate // the date it is wanted on; 0 for whichever it is
 	Party    domain.PartySize
 	Time     string // local HH:MM
 	StartsAt domain.Instant

@@ -25,6 +25,10 @@ func (s State) amend(c Amend) ([]Event, error) {
 		return nil, domain.Reject(domain.CodeStarted, "the seating has begun; only the restaurant can change it now",
 			domain.Reason{Rule: "starts_at", Limit: int64(r.Turn.From), Actual: int64(p.t)})
 	}
+	if c.On != 0 && c.On != s.Date {
+		// It was moved here; who asks goes by where it was.
+		return nil, domain.Invalid("date", "the reservation is on "+s.Date.String()+" now, under another id; move it by that one")
+	}
 	a := Amended{
 		Stamp: p.stamp(), Number: r.Number, Diner: r.Diner, Party: r.Party, Slot: r.Slot, Turn: r.Turn, Occupied: r.Occupied,
 		Tables: r.Tables, Wish: r.Wish, Bound: r.Bound, Staff: c.Actor.Kind == domain.ActorStaff, Override: c.Override,

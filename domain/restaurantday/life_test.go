@@ -121,6 +121,10 @@ func TestAmend(t *testing.T) {
 	if got := decided(t, s, Amend{Now: now + 1, Actor: me, Number: 1, Party: 2, Time: "18:00"}); got != nil {
 		t.Errorf("the same again: %+v", got)
 	}
+	decided(t, s, Amend{Now: now + 1, Actor: me, Number: 1, On: s.Date, Time: "20:00"})
+	if no := refused(t, s, Amend{Now: now + 1, Actor: me, Number: 1, On: s.Date + 1, Time: "20:00"}); no.Code != domain.CodeInvalid {
+		t.Errorf("on another date: %v", no)
+	}
 	// Inside the notice its own time can be kept, but no other be had.
 	near := evening - 10*minute
 	decided(t, s, Amend{Now: near, Actor: me, Number: 1, Party: 1})
