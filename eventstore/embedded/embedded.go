@@ -163,6 +163,9 @@ func Open(dir string, opts Options) (*Store, error) {
 	}
 	var s *Store
 	if err = checkFinished(dir, fs); err == nil {
+		err = checkMarker(dir, fs)
+	}
+	if err == nil {
 		err = removeSnapshots(dir, fs)
 	}
 	if err == nil {

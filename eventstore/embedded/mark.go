@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -60,6 +61,33 @@ func checkMark(files vfs.FS, dir string, end eventstore.Position) error {
 	}
 	if mark := eventstore.Position(binary.BigEndian.Uint64(b)); end < mark {
 		return fmt.Errorf("%w: the ledger ends at position %d, it has reached %d before", ErrCorrupt, end, mark)
+	}
+	return nil
+}
+
+// markerPrefix begins the name of the empty file by which Pebble knows its newest manifest.
+const markerPrefix = "marker.manifest."
+
+// checkMarker refuses a folder that held a ledger and has lost that file. To Pebble it would
+// be a new folder: opening it would make an empty ledger there and remove the tables of the
+// old one, which a copy of the file can still bring back. A folder whose making was broken
+// off has neither tables nor a mark.
+func checkMarker(dir string, files vfs.FS) error {
+	names, err := files.List(dir)
+	if err != nil {
+		return fmt.Errorf("embedded: list %s: %w", dir, err)
+	}
+	held := ""
+	for _, name := range names {
+		switch {
+		case strings.HasPrefix(name, markerPrefix):
+			return nil
+		case name == markName || strings.HasSuffix(name, ".sst"):
+			held = name
+		}
+	}
+	if held != "" {
+		return fmt.Errorf("%w: %s holds %s, but the file %s* is missing: nothing was changed, restore a backup", ErrCorrupt, dir, held, markerPrefix)
 	}
 	return nil
 }
