@@ -57,11 +57,14 @@ func snapshot(v any) any {
 
 // reservationSnapshot is an entry of the book, without what the party told of itself. Its
 // JSON is written by hand: most events carry two of them.
-type reservationSnapshot struct{ *restaurantday.Reservation }
+type reservationSnapshot struct {
+	*restaurantday.Reservation
+	gains uint32 // the entry that a re-assignment made room for; 0 for none
+}
 
 // MarshalJSON writes {"number":…,"status":…,"dinerId":…,"party":…,"time":…,"startsAt":…,
-// "endsAt":…,"occupiedUntil":…,"tableIds":[…],"expiresAt":…}; dinerId and expiresAt only
-// where there is one.
+// "endsAt":…,"occupiedUntil":…,"tableIds":[…],"expiresAt":…} and what appendRest adds; dinerId
+// and expiresAt only where there is one.
 func (s reservationSnapshot) MarshalJSON() ([]byte, error) {
 	r := s.Reservation
 	b := make([]byte, 0, 400)
@@ -86,7 +89,49 @@ func (s reservationSnapshot) MarshalJSON() ([]byte, error) {
 	if r.ExpiresAt != 0 {
 		b = appendInstant(append(b, `,"expiresAt":`...), r.ExpiresAt)
 	}
-	return append(b, '}'), nil
+	return append(s.appendRest(b), '}'), nil
+}
+
+// appendRest writes what few reservations have, each only where there is something to tell.
+func (s reservationSnapshot) appendRest(b []byte) []byte {
+	r := s.Reservation
+	text := func(name, value string) {
+		if value != "" {
+			b = appendText(append(b, `,"`+name+`":`...), value)
+		}
+	}
+	number := func(name string, value int64) {
+		if value != 0 {
+			b = strconv.AppendInt(append(b, `,"`+name+`":`...), value, 10)
+		}
+	}
+	instant := func(name string, at domain.Instant) {
+		if at != 0 {
+			b = appendInstant(append(b, `,"`+name+`":`...), at)
+		}
+	}
+	is := func(name string, value bool) {
+		if value {
+			b = append(b, `,"`+name+`":true`...)
+		}
+	}
+	is("bound", r.Bound)
+	text("source", string(r.Source))
+	text("wishedTableId", string(r.Wish.Table))
+	text("wishedArea", r.Wish.Area)
+	number("covers", int64(r.Covers))
+	instant("seatedAt", r.SeatedAt)
+	instant("completedAt", r.FreedAt)
+	is("late", r.Late)
+	text("override", string(r.Override.Rule))
+	is("exception", r.Exception)
+	if r.Moving.To != 0 {
+		text("movingTo", r.Moving.To.String())
+	}
+	text("movedTo", string(r.MovedTo))
+	text("movedFrom", string(r.MovedFrom))
+	number("madeRoomFor", int64(s.gains))
+	return b
 }
 
 // appendText writes a JSON string. All texts of a snapshot are plain, but an event can hold
@@ -118,12 +163,17 @@ type planSnapshot struct {
 	FirstSlot    string         `json:"firstSlot,omitempty"`
 	LastSlot     string         `json:"lastSlot,omitempty"`
 	BookableFrom domain.Instant `json:"bookableFrom"`
+	Combinations int            `json:"combinations,omitempty"`
+	Blocks       int            `json:"blocks,omitempty"`
+	Closure      string         `json:"closure,omitempty"`
+	Change       string         `json:"change,omitempty"` // of the restaurant, which made the plan so
+	Kept         []uint32       `json:"kept,omitempty"`   // the entries that stay though it would not have them
 }
 
 func planSnapshotOf(p *restaurantday.Plan) planSnapshot {
 	s := planSnapshot{
 		PlanRevision: p.Revision, TimeZone: p.Zone, Tables: len(p.Tables), Seats: seatsOf(p.Tables), Slots: len(p.Slots),
-		BookableFrom: p.BookableFrom,
+		BookableFrom: p.BookableFrom, Combinations: len(p.Combinations), Blocks: len(p.Blocks), Closure: p.Closure,
 	}
 	if n := len(p.Slots); n > 0 {
 		s.FirstSlot, s.LastSlot = p.Slots[0].Time, p.Slots[n-1].Time

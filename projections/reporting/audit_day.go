@@ -12,19 +12,19 @@ func (a *entry) day(e restaurantday.Event, before, after dayFold) (number uint32
 	case restaurantday.Opened:
 		a.after = planSnapshotOf(after.Plan)
 	case restaurantday.PlanFenced:
-		a.reason, a.before, a.after = "change_begins", planSnapshotOf(before.Plan), planSnapshotOf(after.Plan)
+		a.reason, a.before, a.after = "change_begins", planSnapshotOf(before.Plan), changed(after.Plan, e.Change, nil)
 	case restaurantday.PlanChanged:
-		a.before, a.after = planSnapshotOf(before.Plan), planSnapshotOf(after.Plan)
+		a.reason, a.before, a.after = "plan_changed", planSnapshotOf(before.Plan), changed(after.Plan, e.Change, e.Kept)
 	case restaurantday.WaitlistJoined:
-		return a.waitlist(e.Entry, before, after)
+		return a.waitlist(e.Entry, 0, before, after)
 	case restaurantday.WaitlistOffered:
-		return a.waitlist(e.Entry, before, after)
+		return a.waitlist(e.Entry, 0, before, after)
 	case restaurantday.WaitlistPassedOver:
 		a.reason = string(e.Code)
-		return a.waitlist(e.Entry, before, after)
+		return a.waitlist(e.Entry, e.For, before, after)
 	case restaurantday.WaitlistLeft:
 		a.reason = string(e.Reason)
-		return a.waitlist(e.Entry, before, after)
+		return a.waitlist(e.Entry, 0, before, after)
 	default:
 		return a.reservationOf(e)
 	}
@@ -36,7 +36,8 @@ func (a *entry) day(e restaurantday.Event, before, after dayFold) (number uint32
 func (a *entry) reservationOf(e restaurantday.Event) uint32 {
 	switch e := e.(type) {
 	case restaurantday.Held:
-		a.reason, a.reasonGiven = string(e.Source), e.Override.Reason != ""
+		a.reason = string(e.Source)
+		a.override(e.Override)
 		return e.Number
 	case restaurantday.Reassigned:
 		a.reason = "room_for_another"
@@ -48,12 +49,15 @@ func (a *entry) reservationOf(e restaurantday.Event) uint32 {
 		return e.Number
 	case restaurantday.Cancelled:
 		a.reason, a.reasonGiven = "cancelled_by_"+string(e.By), e.Reason != ""
+		if e.Change != "" {
+			a.reason = "plan_changed"
+		}
 		return e.Number
 	case restaurantday.Expired:
 		a.reason = "hold_lapsed"
 		return e.Number
 	case restaurantday.Amended:
-		a.reasonGiven = e.Override.Reason != ""
+		a.override(e.Override)
 		return e.Number
 	case restaurantday.TablesMoved:
 		return e.Number
@@ -83,31 +87,73 @@ func (a *entry) reservationOf(e restaurantday.Event) uint32 {
 	return 0
 }
 
-// waitlistSnapshot is an entry of the waitlist, without what the party told of itself.
-type waitlistSnapshot struct {
-	Entry  uint32           `json:"entry"`
-	Status string           `json:"status"`
-	Diner  domain.UserID    `json:"dinerId,omitempty"`
-	Party  domain.PartySize `json:"party"`
-	From   domain.Instant   `json:"from"`
-	To     domain.Instant   `json:"to"`
-	WalkIn bool             `json:"walkIn,omitempty"`
-	Number uint32           `json:"offered,omitempty"`
+// override tells which rule staff set aside; why stands in the event.
+func (a *entry) override(o restaurantday.Override) {
+	if o.Rule != "" {
+		a.reason, a.reasonGiven = "override_"+string(o.Rule), o.Reason != ""
+	}
 }
 
-func (a *entry) waitlist(entry uint32, before, after dayFold) uint32 {
-	a.before, a.after = waitlistSnapshotOf(before, entry), waitlistSnapshotOf(after, entry)
+// gainsBy is the entry that an event made room for.
+func gainsBy(e restaurantday.Event) uint32 {
+	if moved, ok := e.(restaurantday.Reassigned); ok {
+		return moved.For
+	}
 	return 0
 }
 
-// waitlistSnapshotOf is nil where there is no such entry.
-func waitlistSnapshotOf(d dayFold, entry uint32) any {
+func changed(p *restaurantday.Plan, change string, kept []uint32) planSnapshot {
+	s := planSnapshotOf(p)
+	s.Change, s.Kept = change, kept
+	return s
+}
+
+// waitlistSnapshot is an entry of the waitlist, without what the party told of itself.
+type waitlistSnapshot struct {
+	ID          domain.WaitlistID    `json:"waitlistId"`
+	Status      string               `json:"status"`
+	Diner       domain.UserID        `json:"dinerId,omitempty"`
+	Party       domain.PartySize     `json:"party"`
+	From        domain.Instant       `json:"earliest"`
+	To          domain.Instant       `json:"latest"`
+	WishedTable domain.TableID       `json:"wishedTableId,omitempty"`
+	WishedArea  string               `json:"wishedArea,omitempty"`
+	WalkIn      bool                 `json:"walkIn,omitempty"`
+	Quoted      domain.Instant       `json:"quotedFor,omitempty"`
+	Place       int                  `json:"place,omitempty"`
+	Reservation domain.ReservationID `json:"reservationId,omitempty"` // what it was offered last
+	LeftBecause string               `json:"leftBecause,omitempty"`
+	PassedFor   domain.WaitlistID    `json:"passedOverFor,omitempty"` // who was offered a table in its place
+}
+
+// waitlist tells of an entry of the waitlist. passedFor is the entry that was offered a table
+// in its place; 0 for none.
+func (a *entry) waitlist(entry, passedFor uint32, before, after dayFold) uint32 {
+	if was, ok := waitlistSnapshotOf(before, entry); ok {
+		a.before = was
+	}
+	if is, ok := waitlistSnapshotOf(after, entry); ok {
+		if passedFor != 0 {
+			is.PassedFor = domain.NewWaitlistID(after.Restaurant, after.Date, passedFor)
+		}
+		a.after = is
+	}
+	return 0
+}
+
+// waitlistSnapshotOf is false where there is no such entry.
+func waitlistSnapshotOf(d dayFold, entry uint32) (waitlistSnapshot, bool) {
 	w, ok := d.WaitlistEntry(entry)
 	if !ok {
-		return nil
+		return waitlistSnapshot{}, false
 	}
-	return waitlistSnapshot{
-		Entry: w.Entry, Status: string(w.Status), Diner: w.Diner, Party: w.Party, From: w.From, To: w.To,
-		WalkIn: w.WalkIn, Number: w.Number,
+	s := waitlistSnapshot{
+		ID: domain.NewWaitlistID(d.Restaurant, d.Date, entry), Status: string(w.Status), Diner: w.Diner, Party: w.Party,
+		From: w.From, To: w.To, WishedTable: w.Wish.Table, WishedArea: w.Wish.Area, WalkIn: w.WalkIn, Quoted: w.Quoted,
+		Place: d.Place(entry), LeftBecause: string(w.Reason),
 	}
+	if w.Number != 0 {
+		s.Reservation = d.ID(w.Number)
+	}
+	return s, true
 }

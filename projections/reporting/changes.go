@@ -94,10 +94,10 @@ func (c *changes) dayChanged(d day, r eventstore.Record, e restaurantday.Event, 
 		entry.reservation = domain.NewReservationID(d.restaurant, d.date, number)
 		was, ok := before.Reservation(number)
 		if ok {
-			entry.before = reservationSnapshot{was}
+			entry.before = reservationSnapshot{Reservation: was}
 		}
 		if is, ok := after.Reservation(number); ok {
-			entry.after = reservationSnapshot{is}
+			entry.after = reservationSnapshot{is, gainsBy(e)}
 			c.reservation(entry.reservation, d, r, was, is, after.facts.of(number))
 		}
 	}

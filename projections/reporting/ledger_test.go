@@ -158,6 +158,9 @@ func planOf(restaurant byte, date domain.ServiceDate) *restaurantday.Plan {
 		},
 		BookableFrom: from - 30*24*hour,
 	}
+	if restaurant == 3 {
+		p.Policy.Assignment = restaurantday.LateBinding
+	}
 	for i := range domain.Instant(9) {
 		p.Slots = append(p.Slots, restaurantday.Slot{
 			Time: domain.FormatClock(18*60 + int(i)*30), StartsAt: from + i*30*minute, Closes: from + 5*hour, Shift: "dinner",
@@ -211,6 +214,7 @@ func (l *ledger) random(rnd *rand.Rand, n int) (asked int) {
 		asked++
 		l.do(id, date, actor, hold)
 	}
+	l.service(rnd, n/2)
 	return asked
 }
 

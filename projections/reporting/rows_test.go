@@ -257,7 +257,7 @@ func TestSnapshotIsJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		var a, b any
-		got := snapshot(reservationSnapshot{r}).(string)
+		got := snapshot(reservationSnapshot{Reservation: r}).(string)
 		if err := json.Unmarshal([]byte(got), &a); err != nil {
 			t.Fatalf("%q: %v\n%s", text, err, got)
 		}
