@@ -218,7 +218,10 @@ func (r *recorder) ask(a *App, q asked) (got answered, err error) {
 
 // draw is what a client asks next, of entries that somebody knows of.
 func (r *recorder) draw(rng *rand.Rand) asked {
-	verbs := []string{"hold", "hold", "hold", "join", "join", "accept", "confirm", "confirm", "cancel", "cancel", "seat", "complete", "amend"}
+	verbs := []string{
+		"hold", "hold", "join", "join", "accept", "accept", "confirm", "confirm", "confirm", "cancel",
+		"seat", "seat", "seat", "complete", "complete", "amend", "amend",
+	}
 	q := asked{verb: verbs[rng.IntN(len(verbs))], later: rng.IntN(3) == 0}
 	known := r.entries.Load()
 	if q.verb == "accept" {
@@ -240,8 +243,8 @@ func (r *recorder) draw(rng *rand.Rand) asked {
 // TestADayIsLinear has many clients of two processes use one day, and finds one order of all
 // they did in which the model gives each the answer that it got, when it was asked for.
 func TestADayIsLinear(t *testing.T) {
-	const tables, clients, steps = 2, 5, 14
-	seeds := uint64(6)
+	const tables, clients, steps = 2, 5, 24
+	seeds := uint64(12)
 	if os.Getenv("DAYBOOK_SOAK") == "1" {
 		seeds = 1000
 	}

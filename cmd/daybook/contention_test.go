@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -155,19 +156,35 @@ func TestThreeHundredForTwoHundredNinetyNine(t *testing.T) {
 	})
 }
 
-// anyVersion is a store that ignores what its writers expect.
-type anyVersion struct{ eventstore.Store }
+// anyVersion is a store that ignores what its writers expect. The first hold of each of the
+// processes that share decided waits until the others have decided theirs, so that they
+// decide on the same book however busy the machine is.
+type anyVersion struct {
+	eventstore.Store
+	first   sync.Once
+	decided *sync.WaitGroup
+}
 
-func (s anyVersion) Append(ctx context.Context, stream eventstore.StreamName, _ eventstore.Expected, events ...eventstore.Event) (eventstore.Appended, error) {
+func (s *anyVersion) Append(ctx context.Context, stream eventstore.StreamName, _ eventstore.Expected, events ...eventstore.Event) (eventstore.Appended, error) {
+	if _, _, day := codec.ParseDayStream(stream); day && slices.ContainsFunc(events, func(e eventstore.Event) bool { return e.Type == codec.TypeReservationHeld }) {
+		s.first.Do(func() {
+			s.decided.Done()
+			s.decided.Wait()
+		})
+	}
 	return s.Store.Append(ctx, stream, eventstore.Any(), events...)
 }
 
 // TestTheExpectedVersionIsWhatGuards shows that the rush above would tell: without the
 // expected version, two processes sell tables twice.
 func TestTheExpectedVersionIsWhatGuards(t *testing.T) {
-	slow, fast := twoHouses(t, houseConfig{wrap: func(s eventstore.Store) eventstore.Store { return anyVersion{s} }})
+	var decided sync.WaitGroup
+	decided.Add(2)
+	slow, fast := twoHouses(t, houseConfig{wrap: func(s eventstore.Store) eventstore.Store {
+		return &anyVersion{Store: s, decided: &decided}
+	}})
 	accepted, _, distinct := rush(t, []*house{slow, fast}, 100, 99)
-	if accepted == distinct && accepted <= 99 {
+	if accepted <= distinct {
 		t.Errorf("%d accepted on %d tables with the guard off: this test cannot tell", accepted, distinct)
 	}
 }
