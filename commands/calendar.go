@@ -2,14 +2,12 @@ package commands
 
 import (
 	"context"
-	"errors"
 
 	"golang.org/x/sync/errgroup"
 
 	"daybook/domain"
 	"daybook/domain/restaurant"
 	"daybook/domain/restaurantday"
-	"daybook/eventstore"
 	"daybook/eventstore/codec"
 )
 
@@ -17,81 +15,59 @@ import (
 func (a *App) SetSpecialDay(
 	ctx context.Context, c Caller, id domain.RestaurantID, d restaurant.SpecialDay,
 ) (Receipt[restaurant.State], error) {
-	return a.manage(ctx, c, id, func(by domain.Actor) restaurant.Command {
-		return restaurant.SetSpecialDay{Now: a.now(), Actor: by, Day: d}
-	})
+	return a.changePlan(ctx, c, id, SetSpecialDay{d})
 }
 
 // RemoveSpecialDay gives a service date the week's hours again.
 func (a *App) RemoveSpecialDay(
 	ctx context.Context, c Caller, id domain.RestaurantID, date domain.ServiceDate,
 ) (Receipt[restaurant.State], error) {
-	return a.manage(ctx, c, id, func(by domain.Actor) restaurant.Command {
-		return restaurant.RemoveSpecialDay{Now: a.now(), Actor: by, Date: date}
-	})
+	return a.changePlan(ctx, c, id, RemoveSpecialDay{date})
 }
 
 // AddClosure closes a range of service dates; its id is made here.
 func (a *App) AddClosure(
 	ctx context.Context, c Caller, id domain.RestaurantID, k restaurant.Closure,
 ) (Receipt[restaurant.State], domain.ClosureID, error) {
-	command := a.commandID(c, string(id))
-	k.ID = domain.NewClosureID(command)
-	r, err := a.manageAs(ctx, c, command, id, func(by domain.Actor) restaurant.Command {
-		return restaurant.AddClosure{Now: a.now(), Actor: by, Closure: k}
-	})
-	return r, k.ID, err
+	r, made, err := a.ChangePlan(ctx, c, id, AddClosure{k}, OnOpenDays{})
+	return r, domain.ClosureID(made), err
 }
 
 // RemoveClosure ends a closure.
 func (a *App) RemoveClosure(
 	ctx context.Context, c Caller, id domain.RestaurantID, closure domain.ClosureID,
 ) (Receipt[restaurant.State], error) {
-	return a.manage(ctx, c, id, func(by domain.Actor) restaurant.Command {
-		return restaurant.RemoveClosure{Now: a.now(), Actor: by, ID: closure}
-	})
+	return a.changePlan(ctx, c, id, RemoveClosure{closure})
 }
 
 // AddBlock keeps tables from being promised; its id is made here.
 func (a *App) AddBlock(
 	ctx context.Context, c Caller, id domain.RestaurantID, b restaurant.Block,
 ) (Receipt[restaurant.State], domain.BlockID, error) {
-	command := a.commandID(c, string(id))
-	b.ID = domain.NewBlockID(command)
-	r, err := a.manageAs(ctx, c, command, id, func(by domain.Actor) restaurant.Command {
-		return restaurant.AddBlock{Now: a.now(), Actor: by, Block: b}
-	})
-	return r, b.ID, err
+	r, made, err := a.ChangePlan(ctx, c, id, AddBlock{b}, OnOpenDays{})
+	return r, domain.BlockID(made), err
 }
 
 // RemoveBlock ends a block.
 func (a *App) RemoveBlock(
 	ctx context.Context, c Caller, id domain.RestaurantID, block domain.BlockID,
 ) (Receipt[restaurant.State], error) {
-	return a.manage(ctx, c, id, func(by domain.Actor) restaurant.Command {
-		return restaurant.RemoveBlock{Now: a.now(), Actor: by, ID: block}
-	})
+	return a.changePlan(ctx, c, id, RemoveBlock{block})
 }
 
 // AddCombination lets tables be put together for one party; its id is made here.
 func (a *App) AddCombination(
 	ctx context.Context, c Caller, id domain.RestaurantID, k restaurantday.Combination,
 ) (Receipt[restaurant.State], domain.CombinationID, error) {
-	command := a.commandID(c, string(id))
-	k.ID = domain.NewCombinationID(command)
-	r, err := a.manageAs(ctx, c, command, id, func(by domain.Actor) restaurant.Command {
-		return restaurant.AddCombination{Now: a.now(), Actor: by, Combination: k}
-	})
-	return r, k.ID, err
+	r, made, err := a.ChangePlan(ctx, c, id, AddCombination{k}, OnOpenDays{})
+	return r, domain.CombinationID(made), err
 }
 
 // RemoveCombination ends a combination.
 func (a *App) RemoveCombination(
 	ctx context.Context, c Caller, id domain.RestaurantID, combination domain.CombinationID,
 ) (Receipt[restaurant.State], error) {
-	return a.manage(ctx, c, id, func(by domain.Actor) restaurant.Command {
-		return restaurant.RemoveCombination{Now: a.now(), Actor: by, ID: combination}
-	})
+	return a.changePlan(ctx, c, id, RemoveCombination{combination})
 }
 
 const (
@@ -139,14 +115,8 @@ func (a *App) openDays(ctx context.Context, c Caller, id domain.RestaurantID, zo
 // not open is not kept in memory.
 func (a *App) openDay(ctx context.Context, id domain.RestaurantID, date domain.ServiceDate, now domain.Instant) (restaurant.OpenDay, error) {
 	stream := codec.DayStream(id, date)
-	for _, err := range a.cfg.Store.ReadStream(ctx, stream, 0) {
-		if errors.Is(err, eventstore.ErrStreamNotFound) {
-			return restaurant.OpenDay{}, nil
-		}
-		if err != nil {
-			return restaurant.OpenDay{}, err
-		}
-		break
+	if ok, err := a.exists(ctx, stream); err != nil || !ok {
+		return restaurant.OpenDay{}, err
 	}
 	o, err := a.days.state(ctx, stream, permissionAge)
 	if err != nil || !o.State.Opened() {

@@ -48,6 +48,10 @@ type UseCases interface {
 	AddCombination(context.Context, Caller, domain.RestaurantID, restaurantday.Combination) (Receipt[restaurant.State], domain.CombinationID, error)
 	RemoveCombination(context.Context, Caller, domain.RestaurantID, domain.CombinationID) (Receipt[restaurant.State], error)
 
+	// What days are opened with, with a thought for those that are open: any of the changes above.
+	ChangePlan(context.Context, Caller, domain.RestaurantID, PlanChange, OnOpenDays) (Receipt[restaurant.State], string, error)
+	PreviewPlan(context.Context, Caller, domain.RestaurantID, PlanChange) (PlanPreview, error)
+
 	// Booking.
 	HoldTable(context.Context, Caller, HoldTable) (Booked, error)
 	ConfirmReservation(context.Context, Caller, domain.ReservationID) (Booked, error)
@@ -73,6 +77,8 @@ type UseCases interface {
 	// The house itself.
 	OpenDay(context.Context, domain.RestaurantID, domain.ServiceDate) (eventstore.Position, error)
 	RecordLapses(context.Context, domain.RestaurantID, domain.ServiceDate) (eventstore.Position, error)
+	RollOut(context.Context, domain.RestaurantID) error
+	RollOutDay(context.Context, domain.RestaurantID, domain.ServiceDate) error
 	GoOnWithMove(context.Context, domain.ReservationID, restaurantday.Moving) (open bool, err error)
 	BringInRestaurant(context.Context, BringInRestaurant) (domain.RestaurantID, error)
 	BringIn(context.Context, BringIn) ([]BroughtIn, error)

@@ -265,6 +265,10 @@ func (l *lane[S, C, E]) decideOne(
 			return
 		}
 	}
+	if r.Only != nil && *r.Only != w.entries {
+		out.err = errMovedOn
+		return
+	}
 	events, err := l.ledger.decider.Decide(w.state, r.Command)
 	if err != nil {
 		out.err = err

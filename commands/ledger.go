@@ -41,6 +41,7 @@ type Request[C any] struct {
 	Command C
 	ID      [16]byte // the command's id; zero for one that is never repeated by key
 	Meta    codec.Metadata
+	Only    *uint64 // decides it on a stream of so many entries and no other; nil for any
 }
 
 // Outcome is what a command came to.

@@ -74,6 +74,7 @@ const (
 	aHold kind = iota
 	aWait
 	aMove
+	aRollout
 )
 
 type deadline struct {

@@ -16,6 +16,12 @@ type closureBody struct {
 	From   string `json:"from" maxLength:"10" doc:"the first service date, YYYY-MM-DD"`
 	To     string `json:"to" maxLength:"10" doc:"the last service date, YYYY-MM-DD"`
 	Reason string `json:"reason" minLength:"1" maxLength:"200" doc:"shown to guests"`
+	OpenDaysBody
+}
+
+type dayHoursBody struct {
+	httpapi.DayHours
+	OpenDaysBody
 }
 
 type closureIDBody struct {
@@ -25,11 +31,11 @@ type closureIDBody struct {
 // calendar adds the routes of the days on which a restaurant is not as the week has it.
 func (w *writes) calendar(api *httpapi.API) {
 	type OneDay struct {
-		About
+		Planned
 		Date string `path:"date" doc:"service date, YYYY-MM-DD"`
 	}
 	address := func(ctx context.Context, in *OneDay, op *huma.Operation, body any) (commands.Caller, domain.RestaurantID, domain.ServiceDate, error) {
-		c, id, err := in.address(ctx, op, []any{in.Date, body})
+		c, id, err := in.asked(ctx, op, []any{in.Date, body})
 		if err != nil {
 			return c, "", 0, err
 		}
@@ -42,8 +48,8 @@ func (w *writes) calendar(api *httpapi.API) {
 	set := managing("set-special-day", http.MethodPut, "/{id}/special-days/{date}", "Give a date hours of its own, or close it", http.StatusOK)
 	httpapi.Handle(api, set, func(ctx context.Context, in *struct {
 		OneDay
-		Body httpapi.DayHours
-	}) (*answer[httpapi.Restaurant], error) {
+		Body dayHoursBody
+	}) (*planned[httpapi.Restaurant], error) {
 		c, id, date, err := address(ctx, &in.OneDay, &set, in.Body)
 		if err != nil {
 			return nil, err
@@ -52,25 +58,28 @@ func (w *writes) calendar(api *httpapi.API) {
 		if err != nil {
 			return nil, within("body", err)
 		}
-		r, err := restaurantAnswer(w.app.SetSpecialDay(ctx, c, id, day))
+		r, err := plan(ctx, w, &in.Planned, c, id, &set, commands.SetSpecialDay{Day: day}, &in.Body.OpenDaysBody, wholeRestaurant)
 		return r, ofPath(err, "date")
 	})
 
 	unset := managing("remove-special-day", http.MethodDelete, "/{id}/special-days/{date}", "Give a date the week's hours again", http.StatusOK)
-	httpapi.Handle(api, unset, func(ctx context.Context, in *OneDay) (*answer[httpapi.Restaurant], error) {
-		c, id, date, err := address(ctx, in, &unset, nil)
+	httpapi.Handle(api, unset, func(ctx context.Context, in *struct {
+		OneDay
+		Body *OpenDaysBody
+	}) (*planned[httpapi.Restaurant], error) {
+		c, id, date, err := address(ctx, &in.OneDay, &unset, in.Body.orNil())
 		if err != nil {
 			return nil, err
 		}
-		return restaurantAnswer(w.app.RemoveSpecialDay(ctx, c, id, date))
+		return plan(ctx, w, &in.Planned, c, id, &unset, commands.RemoveSpecialDay{Date: date}, in.Body, wholeRestaurant)
 	})
 
 	add := managing("add-closure", http.MethodPost, "/{id}/closures", "Close on a range of dates", http.StatusCreated)
 	httpapi.Handle(api, add, func(ctx context.Context, in *struct {
-		About
+		Planned
 		Body closureBody
-	}) (*answer[closureIDBody], error) {
-		c, id, err := in.address(ctx, &add, in.Body)
+	}) (*planned[closureIDBody], error) {
+		c, id, err := in.asked(ctx, &add, in.Body)
 		if err != nil {
 			return nil, err
 		}
@@ -81,22 +90,20 @@ func (w *writes) calendar(api *httpapi.API) {
 		if k.To, err = domain.ParseServiceDate(in.Body.To); err != nil {
 			return nil, field("body.to", err)
 		}
-		r, closure, err := w.app.AddClosure(ctx, c, id, k)
-		if err != nil {
-			return nil, refused(err)
-		}
-		return &answer[closureIDBody]{wrote(r.Position, r.Replayed), closureIDBody{string(closure)}}, nil
+		return plan(ctx, w, &in.Planned, c, id, &add, commands.AddClosure{Closure: k}, &in.Body.OpenDaysBody,
+			func(_ commands.Receipt[restaurant.State], made string) closureIDBody { return closureIDBody{made} })
 	})
 
 	remove := managing("remove-closure", http.MethodDelete, "/{id}/closures/{closureId}", "End a closure", http.StatusOK)
 	httpapi.Handle(api, remove, func(ctx context.Context, in *struct {
-		About
+		Planned
 		ClosureID string `path:"closureId" doc:"the closure's id, cls_…"`
-	}) (*answer[httpapi.Restaurant], error) {
-		c, id, closure, err := addressPart(ctx, &in.About, &remove, in.ClosureID, nil, domain.ParseClosureID, "closure")
+		Body      *OpenDaysBody
+	}) (*planned[httpapi.Restaurant], error) {
+		c, id, closure, err := askedPart(ctx, &in.Planned, &remove, in.ClosureID, in.Body.orNil(), domain.ParseClosureID, "closure")
 		if err != nil {
 			return nil, err
 		}
-		return restaurantAnswer(w.app.RemoveClosure(ctx, c, id, closure))
+		return plan(ctx, w, &in.Planned, c, id, &remove, commands.RemoveClosure{ID: closure}, in.Body, wholeRestaurant)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"daybook/commands"
 	"daybook/domain"
 	"daybook/domain/restaurant"
 	"daybook/domain/restaurantday"
@@ -17,6 +18,7 @@ type blockBody struct {
 	To       string   `json:"to" maxLength:"5" doc:"local time HH:MM; one at from or earlier is past midnight"`
 	TableIDs []string `json:"tableIds,omitempty" minItems:"1" maxItems:"500" doc:"the whole floor by default"`
 	Reason   string   `json:"reason,omitempty" maxLength:"200" doc:"for the restaurant's own people; it is kept for ever, so name no guest"`
+	OpenDaysBody
 }
 
 type blockIDBody struct {
@@ -27,6 +29,7 @@ type combinationBody struct {
 	TableIDs    []string `json:"tableIds" minItems:"2" maxItems:"8"`
 	MinCapacity int      `json:"minCapacity,omitempty" minimum:"0" maximum:"500" doc:"1 by default"`
 	Capacity    int      `json:"capacity" minimum:"1" maximum:"500" doc:"the largest party that the tables seat together"`
+	OpenDaysBody
 }
 
 type combinationIDBody struct {
@@ -37,10 +40,10 @@ type combinationIDBody struct {
 func (w *writes) floor(api *httpapi.API) {
 	combine := managing("add-combination", http.MethodPost, "/{id}/combinations", "Let tables be put together for one party", http.StatusCreated)
 	httpapi.Handle(api, combine, func(ctx context.Context, in *struct {
-		About
+		Planned
 		Body combinationBody
-	}) (*answer[combinationIDBody], error) {
-		c, id, err := in.address(ctx, &combine, in.Body)
+	}) (*planned[combinationIDBody], error) {
+		c, id, err := in.asked(ctx, &combine, in.Body)
 		if err != nil {
 			return nil, err
 		}
@@ -48,33 +51,34 @@ func (w *writes) floor(api *httpapi.API) {
 		if err != nil {
 			return nil, err
 		}
-		r, combination, err := w.app.AddCombination(ctx, c, id, restaurantday.Combination{
+		change := commands.AddCombination{Combination: restaurantday.Combination{
 			Tables: tables, Min: domain.PartySize(max(in.Body.MinCapacity, 1)), Max: domain.PartySize(in.Body.Capacity),
-		})
-		if err != nil {
-			return nil, refused(err)
-		}
-		return &answer[combinationIDBody]{wrote(r.Position, r.Replayed), combinationIDBody{string(combination)}}, nil
+		}}
+		return plan(ctx, w, &in.Planned, c, id, &combine, change, &in.Body.OpenDaysBody,
+			func(_ commands.Receipt[restaurant.State], made string) combinationIDBody {
+				return combinationIDBody{made}
+			})
 	})
 
 	part := managing("remove-combination", http.MethodDelete, "/{id}/combinations/{combinationId}", "No longer put tables together", http.StatusOK)
 	httpapi.Handle(api, part, func(ctx context.Context, in *struct {
-		About
+		Planned
 		CombinationID string `path:"combinationId" doc:"the combination's id, cmb_…"`
-	}) (*answer[httpapi.Restaurant], error) {
-		c, id, combination, err := addressPart(ctx, &in.About, &part, in.CombinationID, nil, domain.ParseCombinationID, "combination")
+		Body          *OpenDaysBody
+	}) (*planned[httpapi.Restaurant], error) {
+		c, id, combination, err := askedPart(ctx, &in.Planned, &part, in.CombinationID, in.Body.orNil(), domain.ParseCombinationID, "combination")
 		if err != nil {
 			return nil, err
 		}
-		return restaurantAnswer(w.app.RemoveCombination(ctx, c, id, combination))
+		return plan(ctx, w, &in.Planned, c, id, &part, commands.RemoveCombination{ID: combination}, in.Body, wholeRestaurant)
 	})
 
 	block := managing("add-block", http.MethodPost, "/{id}/blocks", "Keep tables from being booked for some hours", http.StatusCreated)
 	httpapi.Handle(api, block, func(ctx context.Context, in *struct {
-		About
+		Planned
 		Body blockBody
-	}) (*answer[blockIDBody], error) {
-		c, id, err := in.address(ctx, &block, in.Body)
+	}) (*planned[blockIDBody], error) {
+		c, id, err := in.asked(ctx, &block, in.Body)
 		if err != nil {
 			return nil, err
 		}
@@ -82,23 +86,21 @@ func (w *writes) floor(api *httpapi.API) {
 		if err != nil {
 			return nil, err
 		}
-		r, blockID, err := w.app.AddBlock(ctx, c, id, b)
-		if err != nil {
-			return nil, refused(err)
-		}
-		return &answer[blockIDBody]{wrote(r.Position, r.Replayed), blockIDBody{string(blockID)}}, nil
+		return plan(ctx, w, &in.Planned, c, id, &block, commands.AddBlock{Block: b}, &in.Body.OpenDaysBody,
+			func(_ commands.Receipt[restaurant.State], made string) blockIDBody { return blockIDBody{made} })
 	})
 
 	unblock := managing("remove-block", http.MethodDelete, "/{id}/blocks/{blockId}", "End a block", http.StatusOK)
 	httpapi.Handle(api, unblock, func(ctx context.Context, in *struct {
-		About
+		Planned
 		BlockID string `path:"blockId" doc:"the block's id, blk_…"`
-	}) (*answer[httpapi.Restaurant], error) {
-		c, id, blockID, err := addressPart(ctx, &in.About, &unblock, in.BlockID, nil, domain.ParseBlockID, "block")
+		Body    *OpenDaysBody
+	}) (*planned[httpapi.Restaurant], error) {
+		c, id, blockID, err := askedPart(ctx, &in.Planned, &unblock, in.BlockID, in.Body.orNil(), domain.ParseBlockID, "block")
 		if err != nil {
 			return nil, err
 		}
-		return restaurantAnswer(w.app.RemoveBlock(ctx, c, id, blockID))
+		return plan(ctx, w, &in.Planned, c, id, &unblock, commands.RemoveBlock{ID: blockID}, in.Body, wholeRestaurant)
 	})
 }
 

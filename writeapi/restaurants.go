@@ -54,6 +54,7 @@ type tableBody struct {
 	Capacity    int    `json:"capacity" minimum:"1" maximum:"500"`
 	Area        string `json:"area,omitempty" maxLength:"60"`
 	OfflineOnly bool   `json:"offlineOnly,omitempty" doc:"for walk-ins and what staff book; never promised online"`
+	OpenDaysBody
 }
 
 type changeTableBody struct {
@@ -62,6 +63,7 @@ type changeTableBody struct {
 	Capacity    *int    `json:"capacity,omitempty" minimum:"1" maximum:"500"`
 	Area        *string `json:"area,omitempty" maxLength:"60"`
 	OfflineOnly *bool   `json:"offlineOnly,omitempty"`
+	OpenDaysBody
 }
 
 type hoursBody struct {
@@ -69,6 +71,12 @@ type hoursBody struct {
 	DayBoundary string          `json:"dayBoundary,omitempty" maxLength:"5" doc:"local time HH:MM at which the service date turns; 05:00 by default"`
 
 	SpecialDays *[]httpapi.SpecialDay `json:"specialDays,omitempty" maxItems:"366" doc:"all the dates there are to be with hours of their own; left as they are by default"`
+	OpenDaysBody
+}
+
+type policyBody struct {
+	httpapi.Policy
+	OpenDaysBody
 }
 
 type restaurantIDBody struct {
@@ -133,10 +141,10 @@ func (w *writes) restaurants(api *httpapi.API) {
 
 	hours := managing("set-hours", http.MethodPut, "/{id}/hours", "Set the weekly shifts, and the days that differ", http.StatusOK)
 	httpapi.Handle(api, hours, func(ctx context.Context, in *struct {
-		About
+		Planned
 		Body hoursBody
-	}) (*answer[httpapi.Restaurant], error) {
-		c, id, err := in.address(ctx, &hours, in.Body)
+	}) (*planned[httpapi.Restaurant], error) {
+		c, id, err := in.asked(ctx, &hours, in.Body)
 		if err != nil {
 			return nil, err
 		}
@@ -144,19 +152,20 @@ func (w *writes) restaurants(api *httpapi.API) {
 		if err != nil {
 			return nil, err
 		}
-		return restaurantAnswer(w.app.SetHours(ctx, c, id, command))
+		return plan(ctx, w, &in.Planned, c, id, &hours, command, &in.Body.OpenDaysBody, wholeRestaurant)
 	})
 
 	policy := managing("set-policy", http.MethodPut, "/{id}/policy", "Set the booking policy", http.StatusOK)
 	httpapi.Handle(api, policy, func(ctx context.Context, in *struct {
-		About
-		Body httpapi.Policy
-	}) (*answer[httpapi.Restaurant], error) {
-		c, id, err := in.address(ctx, &policy, in.Body)
+		Planned
+		Body policyBody
+	}) (*planned[httpapi.Restaurant], error) {
+		c, id, err := in.asked(ctx, &policy, in.Body)
 		if err != nil {
 			return nil, err
 		}
-		return restaurantAnswer(w.app.SetPolicy(ctx, c, id, commands.SetPolicy{Policy: in.Body.Domain(), KeepAssignment: !in.Body.Binds()}))
+		change := commands.SetPolicy{Policy: in.Body.Domain(), KeepAssignment: !in.Body.Binds()}
+		return plan(ctx, w, &in.Planned, c, id, &policy, change, &in.Body.OpenDaysBody, wholeRestaurant)
 	})
 
 	publish := managing("publish-restaurant", http.MethodPost, "/{id}/publish", "Open for booking", http.StatusOK)
@@ -170,46 +179,48 @@ func (w *writes) restaurants(api *httpapi.API) {
 
 	addTable := managing("add-table", http.MethodPost, "/{id}/tables", "Put a table on the floor", http.StatusCreated)
 	httpapi.Handle(api, addTable, func(ctx context.Context, in *struct {
-		About
+		Planned
 		Body tableBody
-	}) (*answer[tableIDBody], error) {
-		c, id, err := in.address(ctx, &addTable, in.Body)
+	}) (*planned[tableIDBody], error) {
+		c, id, err := in.asked(ctx, &addTable, in.Body)
 		if err != nil {
 			return nil, err
 		}
-		r, table, err := w.app.AddTable(ctx, c, id, restaurantday.Table{
+		change := commands.AddTable{Table: restaurantday.Table{
 			Number: in.Body.Number, Min: domain.PartySize(max(in.Body.MinCapacity, 1)), Max: domain.PartySize(in.Body.Capacity),
 			Area: in.Body.Area, OfflineOnly: in.Body.OfflineOnly,
-		})
-		if err != nil {
-			return nil, refused(err)
-		}
-		return &answer[tableIDBody]{wrote(r.Position, r.Replayed), tableIDBody{string(table)}}, nil
+		}}
+		return plan(ctx, w, &in.Planned, c, id, &addTable, change, &in.Body.OpenDaysBody,
+			func(_ commands.Receipt[restaurant.State], made string) tableIDBody { return tableIDBody{made} })
 	})
 
 	type OneTable struct {
-		About
+		Planned
 		TableID string `path:"tableId" doc:"the table's id, tbl_…"`
 	}
 	changeTable := managing("change-table", http.MethodPatch, "/{id}/tables/{tableId}", "Change a table", http.StatusOK)
 	httpapi.Handle(api, changeTable, func(ctx context.Context, in *struct {
 		OneTable
 		Body changeTableBody
-	}) (*answer[httpapi.Restaurant], error) {
-		c, id, table, err := addressPart(ctx, &in.About, &changeTable, in.TableID, in.Body, domain.ParseTableID, "table")
+	}) (*planned[httpapi.Restaurant], error) {
+		c, id, table, err := askedPart(ctx, &in.Planned, &changeTable, in.TableID, in.Body, domain.ParseTableID, "table")
 		if err != nil {
 			return nil, err
 		}
-		return restaurantAnswer(w.app.ChangeTable(ctx, c, id, table, in.Body.changes()))
+		change := commands.ChangeTable{ID: table, Changes: in.Body.changes()}
+		return plan(ctx, w, &in.Planned, c, id, &changeTable, change, &in.Body.OpenDaysBody, wholeRestaurant)
 	})
 
 	removeTable := managing("remove-table", http.MethodDelete, "/{id}/tables/{tableId}", "Take a table off the floor", http.StatusOK)
-	httpapi.Handle(api, removeTable, func(ctx context.Context, in *OneTable) (*answer[httpapi.Restaurant], error) {
-		c, id, table, err := addressPart(ctx, &in.About, &removeTable, in.TableID, nil, domain.ParseTableID, "table")
+	httpapi.Handle(api, removeTable, func(ctx context.Context, in *struct {
+		OneTable
+		Body *OpenDaysBody
+	}) (*planned[httpapi.Restaurant], error) {
+		c, id, table, err := askedPart(ctx, &in.Planned, &removeTable, in.TableID, in.Body.orNil(), domain.ParseTableID, "table")
 		if err != nil {
 			return nil, err
 		}
-		return restaurantAnswer(w.app.RemoveTable(ctx, c, id, table))
+		return plan(ctx, w, &in.Planned, c, id, &removeTable, commands.RemoveTable{ID: table}, in.Body, wholeRestaurant)
 	})
 }
 
@@ -225,11 +236,11 @@ func (a *About) address(ctx context.Context, op *huma.Operation, body any) (comm
 	return c, id, nil
 }
 
-// addressPart addresses a part of a restaurant; which one is part of what a repeat must equal.
-func addressPart[ID ~string](
-	ctx context.Context, a *About, op *huma.Operation, part string, body any, parse func(string) (ID, error), what string,
+// askedPart addresses a part of a restaurant; which one is part of what a repeat must equal.
+func askedPart[ID ~string](
+	ctx context.Context, p *Planned, op *huma.Operation, part string, body any, parse func(string) (ID, error), what string,
 ) (commands.Caller, domain.RestaurantID, ID, error) {
-	c, id, err := a.address(ctx, op, []any{part, body})
+	c, id, err := p.asked(ctx, op, []any{part, body})
 	if err != nil {
 		return c, "", "", err
 	}

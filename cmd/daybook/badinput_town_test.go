@@ -62,6 +62,10 @@ func newTown(t *testing.T, h *house) *town {
 	id := map[string]string{"id": town.open}
 	special := map[string]string{"id": town.open, "date": h.inDays(40)}
 	table := map[string]string{"id": town.open, "tableId": town.tables[0]}
+	// What becomes of bookings of days that are open.
+	onOpenDays := fmt.Sprintf(`"onOpenDays":{"seen":[{"date":%q,"revision":1}],"decisions":[{"reservationId":%q,"do":"cancel","message":"a burst pipe"}],"default":"keep"}`,
+		h.tomorrow(), town.firm)
+	unplanned := "{" + onOpenDays + "}"
 	town.good = map[string]goodRequest{
 		"register-user": {body: `{"email":"new@example.com","password":"0123456789","firstName":"Ada","lastName":"New","phoneNumber":"+49 30 1234567","consents":["marketing"]}`,
 			anything: []string{"body.password"}},
@@ -72,25 +76,25 @@ func newTown(t *testing.T, h *house) *town {
 		"set-hours": {token: town.owner.token, params: id, body: `{"shifts":[{"days":["mon","fri"],"name":"dinner","opens":"17:00","lastSeating":"22:00",` +
 			`"closes":"23:30","slotMinutes":30,"turnMinutes":[{"upToParty":500,"minutes":100}],"pacingCovers":30}],"dayBoundary":"04:00",` +
 			fmt.Sprintf(`"specialDays":[{"date":%q,"name":"a feast","shifts":[{"name":"lunch","opens":"12:00","lastSeating":"13:00","closes":"15:00",`+
-				`"slotMinutes":15,"turnMinutes":[{"upToParty":500,"minutes":90}],"pacingCovers":20}]}]}`, h.inDays(41))},
+				`"slotMinutes":15,"turnMinutes":[{"upToParty":500,"minutes":90}],"pacingCovers":20}]}],%s}`, h.inDays(41), onOpenDays)},
 		"set-policy": {token: town.owner.token, params: id, body: `{"holdMinutes":7,"horizonDays":60,"noticeMinutes":5,"bufferMinutes":10,` +
 			`"pacingCovers":40,"turnMinutes":[{"upToParty":4,"minutes":90},{"upToParty":500,"minutes":120}],` +
-			`"cancelMinutes":120,"waitlistOfferMinutes":15,"tableBinding":"late"}`},
+			`"cancelMinutes":120,"waitlistOfferMinutes":15,"tableBinding":"late",` + onOpenDays + `}`},
 		"set-special-day": {token: town.owner.token, params: special, body: `{"name":"a feast","shifts":[{"name":"lunch","opens":"12:00","lastSeating":"13:00",` +
-			`"closes":"15:00","slotMinutes":15,"turnMinutes":[{"upToParty":500,"minutes":90}],"pacingCovers":20}]}`},
-		"remove-special-day": {token: town.owner.token, params: special},
-		"add-closure":        {token: town.owner.token, params: id, body: fmt.Sprintf(`{"from":%q,"to":%q,"reason":"works"}`, h.inDays(70), h.inDays(71))},
-		"remove-closure":     {token: town.owner.token, params: map[string]string{"id": town.open, "closureId": closure}, absent: http.StatusOK},
-		"add-block": {token: town.owner.token, params: id, body: fmt.Sprintf(`{"date":%q,"from":"18:00","to":"20:00","tableIds":[%q],"reason":"wet paint"}`,
-			h.inDays(51), town.tables[0])},
-		"remove-block":       {token: town.owner.token, params: map[string]string{"id": town.open, "blockId": block}, absent: http.StatusOK},
-		"add-combination":    {token: town.owner.token, params: id, body: fmt.Sprintf(`{"tableIds":[%q,%q],"minCapacity":4,"capacity":7}`, town.tables[0], town.tables[2])},
-		"remove-combination": {token: town.owner.token, params: map[string]string{"id": town.open, "combinationId": combination}, absent: http.StatusOK},
+			`"closes":"15:00","slotMinutes":15,"turnMinutes":[{"upToParty":500,"minutes":90}],"pacingCovers":20}],` + onOpenDays + `}`},
+		"remove-special-day": {token: town.owner.token, params: special, body: unplanned},
+		"add-closure":        {token: town.owner.token, params: id, body: fmt.Sprintf(`{"from":%q,"to":%q,"reason":"works",%s}`, h.inDays(70), h.inDays(71), onOpenDays)},
+		"remove-closure":     {token: town.owner.token, params: map[string]string{"id": town.open, "closureId": closure}, body: unplanned, absent: http.StatusOK},
+		"add-block": {token: town.owner.token, params: id, body: fmt.Sprintf(`{"date":%q,"from":"18:00","to":"20:00","tableIds":[%q],"reason":"wet paint",%s}`,
+			h.inDays(51), town.tables[0], onOpenDays)},
+		"remove-block":       {token: town.owner.token, params: map[string]string{"id": town.open, "blockId": block}, body: unplanned, absent: http.StatusOK},
+		"add-combination":    {token: town.owner.token, params: id, body: fmt.Sprintf(`{"tableIds":[%q,%q],"minCapacity":4,"capacity":7,%s}`, town.tables[0], town.tables[2], onOpenDays)},
+		"remove-combination": {token: town.owner.token, params: map[string]string{"id": town.open, "combinationId": combination}, body: unplanned, absent: http.StatusOK},
 		"publish-restaurant": {token: town.owner.token, params: id},
-		"add-table":          {token: town.owner.token, params: id, body: `{"number":"A1","minCapacity":2,"capacity":6,"area":"terrace","offlineOnly":true}`},
-		"change-table":       {token: town.owner.token, params: table, body: `{"number":"B2","minCapacity":1,"capacity":3,"area":"hall","offlineOnly":false}`},
+		"add-table":          {token: town.owner.token, params: id, body: `{"number":"A1","minCapacity":2,"capacity":6,"area":"terrace","offlineOnly":true,` + onOpenDays + `}`},
+		"change-table":       {token: town.owner.token, params: table, body: `{"number":"B2","minCapacity":1,"capacity":3,"area":"hall","offlineOnly":false,` + onOpenDays + `}`},
 		// What is not on the floor is off it already.
-		"remove-table": {token: town.owner.token, params: map[string]string{"id": town.open, "tableId": town.tables[1]}, absent: http.StatusOK},
+		"remove-table": {token: town.owner.token, params: map[string]string{"id": town.open, "tableId": town.tables[1]}, body: unplanned, absent: http.StatusOK},
 		"reserve": {token: town.owner.token, body: fmt.Sprintf(`{"restaurantId":%q,"date":%q,"time":"19:30","party":2,"guest":{"name":"Bo",`+
 			`"email":"bo@example.com","phone":"+4930123456"},"notes":"by the window","occasion":"birthday","specialRequests":"no nuts",`+
 			`"tableId":%q,"area":"hall","confirm":true,"override":{"rule":"too_soon","reason":"regulars"}}`, town.open, h.tomorrow(), town.tables[0])},

@@ -222,7 +222,11 @@ func openProcesses(e *engines, c *codec.Codec, app *commands.App, clock func() t
 	if err != nil {
 		return nil, err
 	}
-	return []*processes.Deadlines{expiry, moves}, nil
+	rollout, err := processes.NewPlanRollout(cfg, app)
+	if err != nil {
+		return nil, err
+	}
+	return []*processes.Deadlines{expiry, moves, rollout}, nil
 }
 
 // keepRunning runs a process until ctx ends: whatever else ends it, such as a checkpoint
@@ -283,7 +287,7 @@ func (h *house) observe() {
 			func() float64 { return h.runner.Status()[i].LagHint.Seconds() })
 	}
 	for _, p := range h.processes {
-		h.metrics.Gauge("daybook_process_waiting", "What a process waits for: holds that may lapse, moves that may be left unfinished.",
+		h.metrics.Gauge("daybook_process_waiting", "What a process waits for: holds that may lapse, moves that may be left unfinished, changes that days do not have yet.",
 			map[string]string{"process": p.Name()}, func() float64 { return float64(p.Waiting()) })
 	}
 	observeLedger(h.metrics, h.engines)
