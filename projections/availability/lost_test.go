@@ -3,6 +3,7 @@ package availability
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"reflect"
 	"sync"
 	"testing"
@@ -210,6 +211,14 @@ func TestRebuiltEqualsLive(t *testing.T) {
 			key := DayKey{restaurant, date + i}
 			h.do(key, h.hold(key, 2, "18:30"), h.pending(key, 4, "19:00"), h.hold(key, 1, "20:00"),
 				restaurantday.Cancel{Now: morning, Actor: domain.System(), Number: 1})
+			r := rand.New(rand.NewPCG(uint64(i), 3))
+			for range 30 {
+				if _, err := h.try(key, h.service(key, r, uint32(1+r.IntN(8)), domain.FormatClock(18*60+30*r.IntN(6)))); err != nil {
+					if _, refused := domain.Rejected(err); !refused {
+						t.Fatal(err)
+					}
+				}
+			}
 			if i%7 == 0 {
 				p = h.feed(v, p)
 			}

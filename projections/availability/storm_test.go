@@ -120,7 +120,9 @@ func (s *storm) book(ctx context.Context, seed uint64) {
 		number := uint32(1 + r.IntN(200))
 		time := domain.FormatClock(18*60 + 30*r.IntN(9))
 		var c restaurantday.Command
-		switch r.IntN(6) {
+		switch r.IntN(9) {
+		case 6, 7, 8:
+			c = s.h.service(key, r, number, time)
 		case 0:
 			c = s.h.hold(key, domain.PartySize(1+r.IntN(4)), time)
 		case 1:
@@ -138,6 +140,33 @@ func (s *storm) book(ctx context.Context, seed uint64) {
 		if at.Position > 0 {
 			s.acknowledge(key, at)
 		}
+	}
+}
+
+// service is what staff and those who wait may command; much of it is refused.
+func (h *house) service(key DayKey, r *rand.Rand, number uint32, time string) restaurantday.Command {
+	now, staff := h.clock(), domain.Staff(domain.NewUserID([16]byte{9}))
+	party := domain.PartySize(1 + r.IntN(4))
+	switch r.IntN(11) {
+	case 0, 1:
+		return restaurantday.JoinWaitlist{Now: now, Actor: staff, Party: party, FromTime: time, ToTime: "22:00", Code: "J"}
+	case 2:
+		return restaurantday.LeaveWaitlist{Now: now, Actor: staff, Entry: number % 20}
+	case 3:
+		return restaurantday.AcceptOffer{Now: now, Actor: staff, Entry: number % 20}
+	case 4:
+		return restaurantday.WalkIn{Now: now, Actor: staff, Party: party, Code: "W",
+			Override: restaurantday.Override{Rule: domain.CodeOutsideHours, Reason: "early birds"}}
+	case 5, 6:
+		return restaurantday.Complete{Now: now, Actor: staff, Number: number}
+	case 7:
+		return restaurantday.Amend{Now: now, Actor: staff, Number: number, Party: party, Time: time}
+	case 8:
+		return restaurantday.Pin{Now: now, Actor: staff, Number: number, Off: r.IntN(2) == 0}
+	case 9:
+		return restaurantday.Reinstate{Now: now, Actor: staff, Number: number}
+	default:
+		return restaurantday.Undo{Now: now, Actor: staff}
 	}
 }
 

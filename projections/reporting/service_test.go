@@ -42,12 +42,18 @@ func (l *ledger) service(rnd *rand.Rand, n int) {
 			continue
 		}
 		number := uint32(1 + rnd.IntN(s.Reservations()))
+		sits := number // one that sits, where there is one: to complete
+		for n := 1; n <= s.Reservations(); n++ {
+			if r, _ := s.Reservation(uint32(n)); r.Status == restaurantday.StatusSeated {
+				sits = r.Number
+			}
+		}
 		table := []domain.TableID{tableID(r, byte(1+rnd.IntN(3)))}
 		move := fmt.Sprint("move ", number)
 		for _, c := range [][]restaurantday.Command{
 			{restaurantday.Confirm{Now: now, Actor: staff, Number: number}},
 			{restaurantday.Seat{Now: now, Actor: staff, Number: number}},
-			{restaurantday.Complete{Now: now, Actor: staff, Number: number}},
+			{restaurantday.Complete{Now: now, Actor: staff, Number: sits}},
 			{restaurantday.MarkNoShow{Now: now, Actor: staff, Number: number}},
 			{restaurantday.Reinstate{Now: now, Actor: staff, Number: number}},
 			{restaurantday.Amend{Now: now, Actor: staff, Number: number, Party: party, Override: restaurantday.Override{Rule: domain.CodeTooSoon, Reason: secret}}},
