@@ -85,6 +85,14 @@ func (s *servedStore) stop(t *testing.T) error {
 // officialClient is EventStoreDB's own client.
 func officialClient(t *testing.T, url string) *official.Client {
 	t.Helper()
+	c := dialOfficially(t, url)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// dialOfficially leaves the client open. One that hangs in a call panics when it is closed.
+func dialOfficially(t *testing.T, url string) *official.Client {
+	t.Helper()
 	config, err := official.ParseConnectionString(url)
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +102,6 @@ func officialClient(t *testing.T, url string) *official.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
 
@@ -118,7 +125,7 @@ func startWriters(t *testing.T, url string, n int, acked map[string][]uuid.UUID)
 	w := &writers{acked: acked}
 	ctx, stop := context.WithCancel(t.Context())
 	w.stop = stop
-	c := officialClient(t, url)
+	c := dialOfficially(t, url)
 	for i := range n {
 		stream := fmt.Sprintf("stream-%d", i)
 		w.mu.Lock()

@@ -53,7 +53,7 @@ type storeAdmin struct {
 // takeOrders lets backups of a store be ordered. Where that cannot be, the process goes on
 // without, and says so.
 func takeOrders(data string, store *embedded.Store) io.Closer {
-	a, err := serveAdmin(data, func(ctx context.Context, to string) (backupDone, error) { return backupInto(ctx, store, to) })
+	a, err := serveAdmin(data, func(ctx context.Context, to string) (backupDone, error) { return backupInto(ctx, store, data, to) })
 	if err != nil {
 		slog.Warn("no backup can be made while this process runs", "error", err)
 		return nobody{}
@@ -121,7 +121,9 @@ func (a *storeAdmin) Close() error {
 	defer cancel()
 	err := a.server.Shutdown(end)
 	<-a.done
-	return errors.Join(err, os.RemoveAll(a.folder))
+	err = errors.Join(err, os.Remove(filepath.Join(a.folder, adminSocket)))
+	_ = os.Remove(a.folder) // unless somebody has put something there
+	return err
 }
 
 // takeBackups makes one backup at a time.

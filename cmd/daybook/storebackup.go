@@ -39,9 +39,6 @@ func (c *storeBackupCommand) Run(ctx context.Context, out io.Writer) (err error)
 // backup makes the backup here, where no process has the folder, or has the process that
 // does make it.
 func (c *storeBackupCommand) backup(ctx context.Context) (done backupDone, err error) {
-	if inside, err := filepath.Rel(eventsFolder(c.Data), c.To); err == nil && filepath.IsLocal(inside) {
-		return done, fmt.Errorf("%s is among the events themselves: name a folder elsewhere", c.To)
-	}
 	store, err := openExistingStore(c.Data)
 	if errors.Is(err, errDataInUse) {
 		done, ordered := orderBackup(ctx, c.Data, c.To)
@@ -54,11 +51,46 @@ func (c *storeBackupCommand) backup(ctx context.Context) (done backupDone, err e
 		return done, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	return backupInto(ctx, store.Store, c.To)
+	return backupInto(ctx, store.Store, c.Data, c.To)
 }
 
-// backupInto copies a store's events into a folder that is new or empty.
-func backupInto(ctx context.Context, store *embedded.Store, to string) (done backupDone, err error) {
+// elsewhere refuses a folder inside the data folder: what goes with the data is no backup
+// of it.
+func elsewhere(data, to string) error {
+	data, err := realPath(data)
+	if err != nil {
+		return err
+	}
+	real, err := realPath(to)
+	if err != nil {
+		return err
+	}
+	if inside, err := filepath.Rel(data, real); err == nil && filepath.IsLocal(inside) {
+		return fmt.Errorf("%s is in the data folder %s: name a folder elsewhere", to, data)
+	}
+	return nil
+}
+
+// realPath follows the links in as much of a path as there is.
+func realPath(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if parent := filepath.Dir(path); errors.Is(err, fs.ErrNotExist) && parent != path {
+		if real, err = realPath(parent); err == nil {
+			real = filepath.Join(real, filepath.Base(path))
+		}
+	}
+	return real, err
+}
+
+// backupInto copies the events of a data folder into a folder that is new or empty.
+func backupInto(ctx context.Context, store *embedded.Store, data, to string) (done backupDone, err error) {
+	if err := elsewhere(data, to); err != nil {
+		return done, err
+	}
 	there, err := os.ReadDir(to)
 	absent := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !absent {

@@ -192,8 +192,14 @@ func TestBackupWithoutAProcess(t *testing.T) {
 	if err := run(t.Context(), []string{"store", "backup", t.TempDir(), "--data", t.TempDir()}, &out, &out); err == nil || !strings.Contains(err.Error(), "is no data folder") {
 		t.Errorf("an empty folder: %v", err)
 	}
-	for _, to := range []string{eventsFolder(data), filepath.Join(eventsFolder(data), "backup")} {
-		if err := run(t.Context(), []string{"store", "backup", to, "--data", data}, &out, &out); err == nil || !strings.Contains(err.Error(), "among the events themselves") {
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(eventsFolder(data), link); err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []string{
+		eventsFolder(data), filepath.Join(eventsFolder(data), "backup"), filepath.Join(data, "admin", "backup"), filepath.Join(link, "a", "backup"),
+	} {
+		if err := run(t.Context(), []string{"store", "backup", to, "--data", data}, &out, &out); err == nil || !strings.Contains(err.Error(), "is in the data folder") {
 			t.Errorf("to %s: %v", to, err)
 		}
 	}

@@ -112,6 +112,9 @@ func (c *checker) tick() error {
 }
 
 func (c *checker) open(o *pebble.Options) error {
+	if err := checkMarker(c.dir, c.files); err != nil {
+		return err
+	}
 	var db *pebble.DB
 	err := surviving(func() (err error) {
 		db, err = pebble.Open(c.dir, o)

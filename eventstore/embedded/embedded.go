@@ -72,6 +72,10 @@ type Options struct {
 	// MemTableBytes is how much is gathered in memory before a table file is written; up
 	// to four times of it can be in use. Default 32 MiB.
 	MemTableBytes uint64
+	// MarkEvery is how often it is noted how far the ledger reaches. What was appended since
+	// the last time, and is lost with the file that held it, looks like the torn end that a
+	// crash leaves; what was there before is missed when the folder is opened. Default 5 s.
+	MarkEvery time.Duration
 	// ReserveBytes is how much of the disk is kept free: with less, appends are refused with
 	// ErrUnavailable until there is more. Default four times MemTableBytes, which is what may
 	// have to be written at any moment. Negative for none.
@@ -92,6 +96,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	if o.MarkEvery <= 0 {
+		o.MarkEvery = 5 * time.Second
 	}
 	if o.CacheBytes <= 0 {
 		o.CacheBytes = 64 << 20
@@ -145,6 +152,8 @@ type Store struct {
 	closing  sync.Once
 	closeErr error
 	done     sync.WaitGroup // writer and publisher
+	endMarks func()         // ends marking
+	marking  sync.WaitGroup
 }
 
 var _ eventstore.Engine = (*Store)(nil)
@@ -210,6 +219,9 @@ func open(dir string, fs vfs.FS, lock *pebble.Lock, opts Options) (*Store, error
 	s.durable.Store(uint64(last.Position))
 	s.writer = newWriter(s, last)
 	s.done.Add(2)
+	marks := make(chan struct{})
+	s.endMarks = sync.OnceFunc(func() { close(marks) })
+	s.marking.Go(func() { s.keepMark(marks) })
 	go func() { defer s.done.Done(); s.writer.run() }()
 	go func() { defer s.done.Done(); s.publish(s.writer.groups) }()
 	return s, nil
@@ -342,6 +354,8 @@ func (s *Store) Close() error {
 func (s *Store) close() error {
 	s.queue.close()
 	s.done.Wait()
+	s.endMarks()
+	s.marking.Wait()
 	close(s.closed)
 	s.life.Lock() // stretches under way finish; the next see closed
 	defer s.life.Unlock()

@@ -8,14 +8,15 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"daybook/eventstore"
 )
 
-// The mark is a file beside Pebble's that says how far the ledger reached when it was
-// last opened or closed. A ledger that ends before its mark has lost its end: damage
+// The mark is a file beside Pebble's that says how far the ledger reached not long ago: it
+// is written when it is opened and closed, and in between every Options.MarkEvery. A ledger that ends before its mark has lost its end: damage
 // to the last blocks of Pebble's log or manifest looks to Pebble like the torn end
 // that a crash leaves, and would go by unnoticed. A mark is only ever written of what
 // is durable, so it never cries without reason; without a mark nothing is checked.
@@ -23,6 +24,29 @@ const (
 	markName = "LEDGER-END"
 	markSize = 8 + 4 // position, CRC-32C of it
 )
+
+// keepMark writes the mark again and again until the ledger is closed. A mark that cannot
+// be written leaves the last one, which is as true as before.
+func (s *Store) keepMark(stop <-chan struct{}) {
+	tick := time.NewTicker(s.opts.MarkEvery)
+	defer tick.Stop()
+	for marked := s.end(); ; {
+		select {
+		case <-tick.C:
+		case <-stop:
+			return
+		}
+		end := s.end()
+		if end == marked || s.Failure() != nil {
+			continue
+		}
+		if err := writeMark(s.files, s.dir, end); err != nil {
+			s.opts.Logger.Warn("how far the ledger reaches could not be noted", "error", err)
+			continue
+		}
+		marked = end
+	}
+}
 
 func writeMark(files vfs.FS, dir string, end eventstore.Position) error {
 	var b [markSize]byte

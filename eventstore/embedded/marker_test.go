@@ -43,6 +43,9 @@ func TestALostMarkerLosesNoMore(t *testing.T) {
 				t.Fatalf("with a mark %t: Open returned %v, %v, want ErrCorrupt", withMark, s, err)
 			}
 		}
+		if report, err := Check(t.Context(), dir, Options{}, nil); err != nil || report.Sound() {
+			t.Errorf("with a mark %t: checked, the folder is %+v, %v", withMark, report, err)
+		}
 		if after := namesIn(t, dir); !slices.Equal(after, before) {
 			t.Errorf("with a mark %t: files %v became %v", withMark, before, after)
 		}
