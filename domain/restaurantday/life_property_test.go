@@ -86,7 +86,7 @@ func anyLife(t *rapid.T, s State, plan *Plan, now domain.Instant) Command {
 		if rapid.IntRange(0, 2).Draw(t, "fence") == 0 {
 			return FencePlan{Now: now, Actor: host, Change: "c", Plan: &next}
 		}
-		return ChangePlan{Now: now, Actor: host, Change: "c", Plan: &next, Default: rapid.SampledFrom([]Resolution{Keep, Relocate, CallOff, ""}).Draw(t, "default")}
+		return ChangePlan{Now: now, Actor: host, Change: "c", Plan: &next, Binding: rapid.Bool().Draw(t, "binding"), Default: rapid.SampledFrom([]Resolution{Keep, Relocate, CallOff, ""}).Draw(t, "default")}
 	}
 	return Hold{
 		Now: now, Opening: open, Actor: actor, Diner: someone, Party: party, StartsAt: slot.StartsAt,
