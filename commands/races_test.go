@@ -202,6 +202,7 @@ func (r *ring) clean(dates ...domain.ServiceDate) error {
 				}
 			case restaurantday.StatusSeated:
 				_, err = a.CompleteSeating(ctx, host, o.State.ID(e.Number))
+			default: // over already
 			}
 			if err != nil {
 				return err

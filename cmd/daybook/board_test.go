@@ -184,7 +184,7 @@ func TestAStreamOfChanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = answer.Body.Close() })
-		if answer.StatusCode != 200 || answer.Header.Get("Content-Type") != "text/event-stream" {
+		if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != "text/event-stream" {
 			t.Fatalf("%d %s", answer.StatusCode, answer.Header.Get("Content-Type"))
 		}
 		return bufio.NewScanner(answer.Body), stop

@@ -16,7 +16,7 @@ type counters struct {
 func (c *counters) count(err error, events int) {
 	switch {
 	case err == nil:
-		c.events.Add(uint64(events)) //nolint:gosec // a length
+		c.events.Add(uint64(events))
 	case eventstore.IsConflict(err):
 		c.conflicts.Add(1)
 	case errors.Is(err, eventstore.ErrUnknownOutcome):

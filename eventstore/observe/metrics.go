@@ -132,12 +132,12 @@ func (k *kinds) of(stream eventstore.StreamName) string {
 		return otherKind
 	}
 	if known, ok := k.known.Load(kind); ok {
-		return known.(string) //nolint:errcheck,forcetypeassert // nothing else is stored
+		return known.(string)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if known, ok := k.known.Load(kind); ok {
-		return known.(string) //nolint:errcheck,forcetypeassert // nothing else is stored
+		return known.(string)
 	}
 	if k.count == maxKinds {
 		return otherKind

@@ -196,7 +196,7 @@ func failed(span trace.Span, err error) {
 }
 
 func position(p eventstore.Position) attribute.KeyValue {
-	return attribute.Int64("daybook.position", int64(p)) //nolint:gosec // stores keep positions as signed numbers
+	return attribute.Int64("daybook.position", int64(p))
 }
 
 // highest is a position that only grows.

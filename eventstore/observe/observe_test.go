@@ -101,7 +101,7 @@ func (w watched) metrics(t *testing.T) map[string]float64 {
 func told(s tracetest.SpanStub) string {
 	attributes := map[string]string{}
 	for _, a := range s.Attributes {
-		attributes[string(a.Key)] = a.Value.Emit()
+		attributes[string(a.Key)] = a.Value.String()
 	}
 	text := s.Name
 	for _, k := range slices.Sorted(maps.Keys(attributes)) {
@@ -111,7 +111,7 @@ func told(s tracetest.SpanStub) string {
 		text += " +" + e.Name
 		for _, a := range e.Attributes {
 			if strings.HasPrefix(string(a.Key), "daybook.") {
-				text += fmt.Sprintf(" %s=%s", strings.TrimPrefix(string(a.Key), "daybook."), a.Value.Emit())
+				text += fmt.Sprintf(" %s=%s", strings.TrimPrefix(string(a.Key), "daybook."), a.Value.String())
 			}
 		}
 	}

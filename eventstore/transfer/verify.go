@@ -105,7 +105,7 @@ func (d *digest) add(r *eventstore.Record) {
 		b = append(b, 0)
 	}
 	for _, n := range []int{len(r.Stream), len(r.Type), len(r.Data), len(r.Metadata)} {
-		b = binary.BigEndian.AppendUint32(b, uint32(n)) //nolint:gosec // a record is far below 4 GiB
+		b = binary.BigEndian.AppendUint32(b, uint32(n))
 	}
 	b = append(b, r.Stream...)
 	b = append(b, r.Type...)

@@ -91,8 +91,9 @@ func whyPassedOver(code domain.Code, party domain.PartySize) string {
 		return "its times are past"
 	case domain.CodeStaffChoice:
 		return "the restaurant's staff gave the table to another party"
+	default:
+		return "the rule " + string(code) + " stood in its way"
 	}
-	return "the rule " + string(code) + " stood in its way"
 }
 
 // clockIn writes instants as HH:MM in a zone; in UTC where the zone is not known.
