@@ -260,6 +260,12 @@ func undone(before, after State, c Command, events []Event) error {
 			r.Tables = nil
 		}
 	}
+	if a.Kind == ActionReinstate && !want.Status.Live() {
+		// It has no tables again. Those it had last are the reinstatement's, which took them from
+		// its own time on.
+		want.Occupied, got.Occupied = domain.Interval{}, domain.Interval{}
+		want.Tables, got.Tables, want.Bound, got.Bound = nil, nil, false, false
+	}
 	if want.Status == StatusSeated && (a.Kind == ActionMoveTable || a.Kind == ActionSeat) {
 		want.Occupied, got.Occupied = domain.Interval{}, domain.Interval{}
 	}
