@@ -168,6 +168,8 @@ type planSnapshot struct {
 	Closure      string         `json:"closure,omitempty"`
 	Change       string         `json:"change,omitempty"` // of the restaurant, which made the plan so
 	Kept         []uint32       `json:"kept,omitempty"`   // the entries that stay though it would not have them
+	// Settled is what became of each entry that the change touched.
+	Settled []settledSnapshot `json:"settled,omitempty"`
 }
 
 func planSnapshotOf(p *restaurantday.Plan) planSnapshot {
@@ -224,6 +226,10 @@ func restaurantSnapshots(e restaurant.Event, before, after restaurant.State) (wa
 		return combinationSnapshotOf(before, e.Combination.ID), combinationSnapshotOf(after, e.Combination.ID)
 	case restaurant.CombinationRemoved:
 		return combinationSnapshotOf(before, e.ID), combinationSnapshotOf(after, e.ID)
+	case restaurant.BookingDecided:
+		return nil, decisionSnapshotOf(e)
+	case restaurant.PlanDecided:
+		return nil, planDecisionSnapshotOf(e)
 	case restaurant.Published:
 		return statusSnapshot{string(before.Status)}, statusSnapshot{string(after.Status)}
 	}

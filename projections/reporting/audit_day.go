@@ -14,7 +14,9 @@ func (a *entry) day(e restaurantday.Event, before, after dayFold) (number uint32
 	case restaurantday.PlanFenced:
 		a.reason, a.before, a.after = "change_begins", planSnapshotOf(before.Plan), changed(after.Plan, e.Change, nil)
 	case restaurantday.PlanChanged:
-		a.reason, a.before, a.after = "plan_changed", planSnapshotOf(before.Plan), changed(after.Plan, e.Change, e.Kept)
+		now := changed(after.Plan, e.Change, e.Kept)
+		now.Settled = settledSnapshotsOf(e.Settled)
+		a.reason, a.before, a.after = "plan_changed", planSnapshotOf(before.Plan), now
 	case restaurantday.WaitlistJoined:
 		return a.waitlist(e.Entry, 0, before, after)
 	case restaurantday.WaitlistOffered:
