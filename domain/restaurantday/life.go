@@ -254,6 +254,9 @@ func (s State) reinstate(c Reinstate) ([]Event, error) {
 	switch {
 	case r.Status == StatusCompleted:
 		back.Status, back.Bound, back.Occupied.To = StatusSeated, true, r.Turn.To.AddMinutes(p.Plan.Policy.BufferMinutes)
+		if late := back.Occupied.From; late >= back.Occupied.To { // it sat down when its time was over: as long again
+			back.Occupied.To = late + back.Occupied.To - r.Turn.From
+		}
 	case p.t >= r.Occupied.To:
 		return nil, domain.Reject(domain.CodeInPast, "its time is over", domain.Reason{Rule: "starts_at", Limit: int64(p.t), Actual: int64(r.Turn.From)})
 	default:

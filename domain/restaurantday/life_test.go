@@ -104,6 +104,14 @@ func TestNoShowAndReinstate(t *testing.T) {
 	if no := refused(t, gone, Reinstate{Now: evening + 3*hour, Actor: host, Number: 1}); no.Code != domain.CodeInPast {
 		t.Errorf("when its time is over: %v", no)
 	}
+	// A party that sat down when its time was over, and was completed by mistake, sits as
+	// long as if it had come then.
+	late := evening + 100*minute
+	left := given(t, firm(now, 4, "18:00"), Seat{Now: late, Actor: host, Number: 1}, Complete{Now: late + 5*minute, Actor: host, Number: 1})
+	sits := decided(t, left, Reinstate{Now: late + 6*minute, Actor: host, Number: 1})
+	if r := sits[len(sits)-1].(Reinstated); r.Occupied != until(late, late+100*minute) || r.To != StatusSeated {
+		t.Errorf("reinstated after it came late: %+v", r)
+	}
 }
 
 func TestAmend(t *testing.T) {
