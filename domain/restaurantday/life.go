@@ -285,6 +285,10 @@ func (p *page) hasTime(back *Reservation, skip domain.Code) *domain.Rejection {
 // back, or others unless it must have those. Pacing counts for a party that was not counted.
 func (p *page) restore(r, back *Reservation, skip domain.Code, must bool) *domain.Rejection {
 	o := p.physical(p.t).release(r.Number)
+	if r.Status == StatusSeated && back.Status == StatusSeated && !slices.Equal(r.Tables, back.Tables) {
+		// It goes back to where it sat: meanwhile that table was others'.
+		back.Occupied = domain.Interval{From: max(back.Occupied.From, p.t), To: max(back.Occupied.To, p.t+1)}
+	}
 	request := Request{
 		Slot: back.Slot, Party: back.Party, Wish: back.Wish, Staff: !back.Online, Now: p.t, Skip: skip, Occupied: back.Occupied,
 	}

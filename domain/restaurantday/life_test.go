@@ -66,6 +66,20 @@ func TestSeatCompleteAndTakeBack(t *testing.T) {
 	}
 }
 
+// A party that goes back to the table it was moved from sits there from then on: others may
+// have sat there meanwhile.
+func TestBackAtTheTableBefore(t *testing.T) {
+	moved, back := evening+10*minute, evening+30*minute
+	s := given(t, firm(now, 2, "18:00"), Seat{Now: evening, Actor: host, Number: 1},
+		MoveTable{Now: moved, Actor: host, Number: 1, Tables: []domain.TableID{"tbl_b"}})
+	sameEvents(t, decided(t, s, Undo{Now: back, Actor: host}),
+		Undone{Stamp: stamp(back), Number: 1, Action: 2, Kind: ActionMoveTable},
+		Reinstated{
+			Stamp: stamp(back), Number: 1, From: StatusSeated, To: StatusSeated, Covers: 2, Tables: []domain.TableID{"tbl_a"}, Bound: true,
+			Turn: until(evening, evening+60*minute), Occupied: until(back, evening+70*minute),
+		})
+}
+
 func TestWhoSitsIsNotSatUpon(t *testing.T) {
 	s := given(t, firm(now, 4, "18:00"), firm(now, 4, "20:00"), Seat{Now: evening, Actor: host, Number: 1})
 	// The first party still sits when the second is due, longer than it was to.
