@@ -297,7 +297,11 @@ func (p *page) restore(r, back *Reservation, skip domain.Code, must bool) *domai
 	}
 	// What is past needs no tables any more.
 	if request.Occupied.From < p.t && back.Status == StatusSeated {
-		request.Occupied = domain.Interval{From: p.t, To: max(back.Occupied.To, p.t+1)}
+		from := p.t
+		if r.Status == StatusCompleted { // it never left, so nobody can have come after it
+			from = min(p.t, max(back.Occupied.From, r.FreedAt))
+		}
+		request.Occupied = domain.Interval{From: from, To: max(back.Occupied.To, p.t+1)}
 	}
 	seating, no := o.placeFor(request, p.Plan.tableIndexes(back.Tables), must)
 	if no != nil {

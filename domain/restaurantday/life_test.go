@@ -64,6 +64,12 @@ func TestSeatCompleteAndTakeBack(t *testing.T) {
 	if no.Code != domain.CodeUndoBlocked || len(no.Reasons) != 1 || len(no.Reasons[0].Blocked) != 1 || no.Reasons[0].Blocked[0].Number != 2 {
 		t.Errorf("undo with the table taken: %+v", no)
 	}
+	// So does one who sat there and has left: the party cannot have been there all the time.
+	gone := d.Fold(taken, decided(t, taken, Complete{Now: done + 5*minute, Actor: host, Number: 2})...)
+	no = refused(t, gone, Undo{Now: done + 10*minute, Actor: host, Number: 1})
+	if no.Code != domain.CodeUndoBlocked || len(no.Reasons) != 1 || len(no.Reasons[0].Blocked) != 1 || no.Reasons[0].Blocked[0].Number != 2 {
+		t.Errorf("undo after another party: %+v", no)
+	}
 }
 
 // A party that goes back to the table it was moved from sits there from then on: others may
