@@ -159,7 +159,7 @@ func TestAnAmendmentAndAWaiterAreShownOtherDays(t *testing.T) {
 	if got := shownAs(err); !reflect.DeepEqual(got, want) {
 		t.Errorf("amended: got %v, want %v: %v", got, want, err)
 	}
-	if _, _, err := a.AddClosure(t.Context(), caller(owner, "c"), id, restaurant.Closure{From: evening + 10, To: evening + 10, Reason: "holidays"}); err != nil {
+	if _, err := alter(t, a, caller(owner, "c"), id, AddClosure{restaurant.Closure{From: evening + 10, To: evening + 10, Reason: "holidays"}}); err != nil {
 		t.Fatal(err)
 	}
 	_, err = h.app(unhurried).JoinWaitlist(t.Context(), caller(ada, "j"), JoinWaitlist{

@@ -138,7 +138,7 @@ func TestBringInAgain(t *testing.T) {
 	}
 	changed := place("Ida", 0).Policy
 	changed.HoldMinutes = 20
-	if _, err := first.SetPolicy(t.Context(), caller(owner, "p"), id, SetPolicy{Policy: changed}); err != nil {
+	if _, err := alter(t, first, caller(owner, "p"), id, SetPolicy{Policy: changed}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := first.CancelReservation(t.Context(), caller(owner, "c"), want[0].ID, ""); err != nil {
@@ -178,7 +178,7 @@ func TestBringInAgainWhatWasTheDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.SetPolicy(t.Context(), caller(owner, "p"), id, SetPolicy{Policy: place("Ida", 0).Policy}); err != nil {
+	if _, err := alter(t, a, caller(owner, "p"), id, SetPolicy{Policy: place("Ida", 0).Policy}); err != nil {
 		t.Fatal(err)
 	}
 	before := h.ledger()

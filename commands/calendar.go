@@ -7,68 +7,8 @@ import (
 
 	"daybook/domain"
 	"daybook/domain/restaurant"
-	"daybook/domain/restaurantday"
 	"daybook/eventstore/codec"
 )
-
-// SetSpecialDay gives a service date hours of its own.
-func (a *App) SetSpecialDay(
-	ctx context.Context, c Caller, id domain.RestaurantID, d restaurant.SpecialDay,
-) (Receipt[restaurant.State], error) {
-	return a.changePlan(ctx, c, id, SetSpecialDay{d})
-}
-
-// RemoveSpecialDay gives a service date the week's hours again.
-func (a *App) RemoveSpecialDay(
-	ctx context.Context, c Caller, id domain.RestaurantID, date domain.ServiceDate,
-) (Receipt[restaurant.State], error) {
-	return a.changePlan(ctx, c, id, RemoveSpecialDay{date})
-}
-
-// AddClosure closes a range of service dates; its id is made here.
-func (a *App) AddClosure(
-	ctx context.Context, c Caller, id domain.RestaurantID, k restaurant.Closure,
-) (Receipt[restaurant.State], domain.ClosureID, error) {
-	r, made, err := a.ChangePlan(ctx, c, id, AddClosure{k}, OnOpenDays{})
-	return r, domain.ClosureID(made), err
-}
-
-// RemoveClosure ends a closure.
-func (a *App) RemoveClosure(
-	ctx context.Context, c Caller, id domain.RestaurantID, closure domain.ClosureID,
-) (Receipt[restaurant.State], error) {
-	return a.changePlan(ctx, c, id, RemoveClosure{closure})
-}
-
-// AddBlock keeps tables from being promised; its id is made here.
-func (a *App) AddBlock(
-	ctx context.Context, c Caller, id domain.RestaurantID, b restaurant.Block,
-) (Receipt[restaurant.State], domain.BlockID, error) {
-	r, made, err := a.ChangePlan(ctx, c, id, AddBlock{b}, OnOpenDays{})
-	return r, domain.BlockID(made), err
-}
-
-// RemoveBlock ends a block.
-func (a *App) RemoveBlock(
-	ctx context.Context, c Caller, id domain.RestaurantID, block domain.BlockID,
-) (Receipt[restaurant.State], error) {
-	return a.changePlan(ctx, c, id, RemoveBlock{block})
-}
-
-// AddCombination lets tables be put together for one party; its id is made here.
-func (a *App) AddCombination(
-	ctx context.Context, c Caller, id domain.RestaurantID, k restaurantday.Combination,
-) (Receipt[restaurant.State], domain.CombinationID, error) {
-	r, made, err := a.ChangePlan(ctx, c, id, AddCombination{k}, OnOpenDays{})
-	return r, domain.CombinationID(made), err
-}
-
-// RemoveCombination ends a combination.
-func (a *App) RemoveCombination(
-	ctx context.Context, c Caller, id domain.RestaurantID, combination domain.CombinationID,
-) (Receipt[restaurant.State], error) {
-	return a.changePlan(ctx, c, id, RemoveCombination{combination})
-}
 
 const (
 	// daysLookedAt is past the furthest horizon that a policy has, or has had.

@@ -29,22 +29,21 @@ func TestCalendarAndFloor(t *testing.T) {
 	block := restaurant.Block{Tables: tables[:1], Date: evening, From: 12 * 60, To: 13 * 60, Reason: "wet paint"}
 	pair := restaurantday.Combination{Tables: tables, Min: 3, Max: 4}
 
-	if _, err := a.SetSpecialDay(t.Context(), c("s"), id, feast); err != nil {
-		t.Fatal(err)
+	change := func(key string, change PlanChange) (Receipt[restaurant.State], string) {
+		t.Helper()
+		r, made, err := a.ChangePlan(t.Context(), c(key), id, change, OnOpenDays{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r, made
 	}
-	_, shut.ID, err = a.AddClosure(t.Context(), c("c"), id, shut)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, block.ID, err = a.AddBlock(t.Context(), c("b"), id, block)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, pairID, err := a.AddCombination(t.Context(), c("k"), id, pair)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pair.ID = pairID
+	change("s", SetSpecialDay{feast})
+	_, made := change("c", AddClosure{shut})
+	shut.ID = domain.ClosureID(made)
+	_, made = change("b", AddBlock{block})
+	block.ID = domain.BlockID(made)
+	r, made := change("k", AddCombination{pair})
+	pair.ID = domain.CombinationID(made)
 	want := start.State
 	want.SpecialDays, want.Closures = []restaurant.SpecialDay{feast}, []restaurant.Closure{shut}
 	want.Blocks, want.Combinations = []restaurant.Block{block}, []restaurantday.Combination{pair}
@@ -52,9 +51,9 @@ func TestCalendarAndFloor(t *testing.T) {
 	if !reflect.DeepEqual(r.State, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", r.State, want)
 	}
-	again, same, err := h.app().AddCombination(t.Context(), c("k"), id, pair)
+	again, same, err := h.app().ChangePlan(t.Context(), c("k"), id, AddCombination{pair}, OnOpenDays{})
 	r.Replayed = true
-	if err != nil || same != pair.ID || !reflect.DeepEqual(again, r) {
+	if err != nil || same != made || !reflect.DeepEqual(again, r) {
 		t.Errorf("again: got %+v, %s, %v", again, same, err)
 	}
 
@@ -87,22 +86,13 @@ func TestCalendarAndFloor(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 
-	for key, remove := range map[string]func(Caller) (Receipt[restaurant.State], error){
-		"rs": func(c Caller) (Receipt[restaurant.State], error) {
-			return a.RemoveSpecialDay(t.Context(), c, id, evening)
-		},
-		"rc": func(c Caller) (Receipt[restaurant.State], error) { return a.RemoveClosure(t.Context(), c, id, shut.ID) },
-		"rb": func(c Caller) (Receipt[restaurant.State], error) { return a.RemoveBlock(t.Context(), c, id, block.ID) },
-		"rk": func(c Caller) (Receipt[restaurant.State], error) {
-			return a.RemoveCombination(t.Context(), c, id, pair.ID)
-		},
+	for key, remove := range map[string]PlanChange{
+		"rs": RemoveSpecialDay{evening}, "rc": RemoveClosure{shut.ID}, "rb": RemoveBlock{block.ID}, "rk": RemoveCombination{pair.ID},
 	} {
-		if _, err := remove(caller(ada, key)); code(err) != domain.CodeForbidden {
+		if _, err := alter(t, a, caller(ada, key), id, remove); code(err) != domain.CodeForbidden {
 			t.Errorf("a stranger, %s: got %v", key, err)
 		}
-		if r, err = remove(c(key)); err != nil {
-			t.Fatal(err)
-		}
+		r, _ = change(key, remove)
 	}
 	end := r.State
 	if len(end.SpecialDays)+len(end.Closures)+len(end.Blocks)+len(end.Combinations) != 0 {

@@ -33,22 +33,9 @@ type UseCases interface {
 	// Restaurants.
 	RegisterRestaurant(context.Context, Caller, RegisterRestaurant) (Receipt[restaurant.State], error)
 	ChangeProfile(context.Context, Caller, domain.RestaurantID, ChangeProfile) (Receipt[restaurant.State], error)
-	SetHours(context.Context, Caller, domain.RestaurantID, SetHours) (Receipt[restaurant.State], error)
-	SetPolicy(context.Context, Caller, domain.RestaurantID, SetPolicy) (Receipt[restaurant.State], error)
-	AddTable(context.Context, Caller, domain.RestaurantID, restaurantday.Table) (Receipt[restaurant.State], domain.TableID, error)
-	ChangeTable(context.Context, Caller, domain.RestaurantID, domain.TableID, TableChanges) (Receipt[restaurant.State], error)
-	RemoveTable(context.Context, Caller, domain.RestaurantID, domain.TableID) (Receipt[restaurant.State], error)
 	Publish(context.Context, Caller, domain.RestaurantID) (Receipt[restaurant.State], error)
-	SetSpecialDay(context.Context, Caller, domain.RestaurantID, restaurant.SpecialDay) (Receipt[restaurant.State], error)
-	RemoveSpecialDay(context.Context, Caller, domain.RestaurantID, domain.ServiceDate) (Receipt[restaurant.State], error)
-	AddClosure(context.Context, Caller, domain.RestaurantID, restaurant.Closure) (Receipt[restaurant.State], domain.ClosureID, error)
-	RemoveClosure(context.Context, Caller, domain.RestaurantID, domain.ClosureID) (Receipt[restaurant.State], error)
-	AddBlock(context.Context, Caller, domain.RestaurantID, restaurant.Block) (Receipt[restaurant.State], domain.BlockID, error)
-	RemoveBlock(context.Context, Caller, domain.RestaurantID, domain.BlockID) (Receipt[restaurant.State], error)
-	AddCombination(context.Context, Caller, domain.RestaurantID, restaurantday.Combination) (Receipt[restaurant.State], domain.CombinationID, error)
-	RemoveCombination(context.Context, Caller, domain.RestaurantID, domain.CombinationID) (Receipt[restaurant.State], error)
 
-	// What days are opened with, with a thought for those that are open: any of the changes above.
+	// What days are opened with: hours, special days, closures, blocks, tables, combinations, policy.
 	ChangePlan(context.Context, Caller, domain.RestaurantID, PlanChange, OnOpenDays) (Receipt[restaurant.State], string, error)
 	PreviewPlan(context.Context, Caller, domain.RestaurantID, PlanChange) (PlanPreview, error)
 

@@ -204,6 +204,13 @@ func caller(user domain.UserID, key string) Caller {
 	return Caller{User: user, Route: "POST /reservations", Key: key, Body: []byte("{}"), RequestID: "req"}
 }
 
+// alter changes a plan without a decision for days that are open.
+func alter(t testing.TB, a *App, c Caller, id domain.RestaurantID, change PlanChange) (Receipt[restaurant.State], error) {
+	t.Helper()
+	r, _, err := a.ChangePlan(t.Context(), c, id, change, OnOpenDays{})
+	return r, err
+}
+
 func tableFor(id domain.RestaurantID, party domain.PartySize) HoldTable {
 	return HoldTable{Restaurant: id, Date: evening, Time: "19:00", Party: party}
 }

@@ -77,46 +77,6 @@ func (a *App) ChangeProfile(
 	})
 }
 
-// SetHours sets the week. Days that are open get it as ChangePlan says.
-func (a *App) SetHours(ctx context.Context, c Caller, id domain.RestaurantID, h SetHours) (Receipt[restaurant.State], error) {
-	return a.changePlan(ctx, c, id, h)
-}
-
-// SetPolicy sets the whole booking policy.
-func (a *App) SetPolicy(ctx context.Context, c Caller, id domain.RestaurantID, p SetPolicy) (Receipt[restaurant.State], error) {
-	return a.changePlan(ctx, c, id, p)
-}
-
-// AddTable puts a table on the floor; its id is made here.
-func (a *App) AddTable(
-	ctx context.Context, c Caller, id domain.RestaurantID, t restaurantday.Table,
-) (Receipt[restaurant.State], domain.TableID, error) {
-	r, made, err := a.ChangePlan(ctx, c, id, AddTable{t}, OnOpenDays{})
-	return r, domain.TableID(made), err
-}
-
-// ChangeTable changes what is not nil.
-func (a *App) ChangeTable(
-	ctx context.Context, c Caller, id domain.RestaurantID, table domain.TableID, t TableChanges,
-) (Receipt[restaurant.State], error) {
-	return a.changePlan(ctx, c, id, ChangeTable{table, t})
-}
-
-// RemoveTable takes a table off the floor.
-func (a *App) RemoveTable(
-	ctx context.Context, c Caller, id domain.RestaurantID, table domain.TableID,
-) (Receipt[restaurant.State], error) {
-	return a.changePlan(ctx, c, id, RemoveTable{table})
-}
-
-// changePlan is ChangePlan for changes that add nothing, without decisions for open days.
-func (a *App) changePlan(
-	ctx context.Context, c Caller, id domain.RestaurantID, change PlanChange,
-) (Receipt[restaurant.State], error) {
-	r, _, err := a.ChangePlan(ctx, c, id, change, OnOpenDays{})
-	return r, err
-}
-
 // Publish opens a restaurant for booking.
 func (a *App) Publish(ctx context.Context, c Caller, id domain.RestaurantID) (Receipt[restaurant.State], error) {
 	return a.manage(ctx, c, id, func(by domain.Actor) restaurant.Command {

@@ -26,30 +26,31 @@ func TestRestaurantFromDraftToOpen(t *testing.T) {
 		t.Errorf("again: got\n%+v, %v\nwant\n%+v", again, err, r)
 	}
 	id := r.State.ID
-	if _, err := a.SetHours(t.Context(), c("h"), id, SetHours{Shifts: b.Shifts}); err != nil {
+	if _, err := alter(t, a, c("h"), id, SetHours{Shifts: b.Shifts}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.SetPolicy(t.Context(), c("p"), id, SetPolicy{Policy: b.Policy}); err != nil {
+	if _, err := alter(t, a, c("p"), id, SetPolicy{Policy: b.Policy}); err != nil {
 		t.Fatal(err)
 	}
-	_, one, err := a.AddTable(t.Context(), c("t1"), id, b.Tables[0])
+	_, one, err := a.ChangePlan(t.Context(), c("t1"), id, AddTable{b.Tables[0]}, OnOpenDays{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	added, two, err := a.AddTable(t.Context(), c("t2"), id, b.Tables[1])
-	if err != nil || one == two {
+	added, second, err := a.ChangePlan(t.Context(), c("t2"), id, AddTable{b.Tables[1]}, OnOpenDays{})
+	two := domain.TableID(second)
+	if err != nil || one == second {
 		t.Fatal(err)
 	}
-	repeat, same, err := h.app().AddTable(t.Context(), c("t2"), id, b.Tables[1])
+	repeat, same, err := h.app().ChangePlan(t.Context(), c("t2"), id, AddTable{b.Tables[1]}, OnOpenDays{})
 	added.Replayed = true
-	if err != nil || same != two || !reflect.DeepEqual(repeat, added) {
+	if err != nil || same != second || !reflect.DeepEqual(repeat, added) {
 		t.Errorf("again: got\n%+v, %v\nwant\n%+v", repeat, err, added)
 	}
 	number, area := "9", "terrace"
-	if _, err := a.ChangeTable(t.Context(), c("t3"), id, two, TableChanges{Number: &number, Area: &area}); err != nil {
+	if _, err := alter(t, a, c("t3"), id, ChangeTable{two, TableChanges{Number: &number, Area: &area}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.RemoveTable(t.Context(), c("t4"), id, one); err != nil {
+	if _, err := alter(t, a, c("t4"), id, RemoveTable{domain.TableID(one)}); err != nil {
 		t.Fatal(err)
 	}
 	zone, name := "America/New_York", "Ida's"
@@ -82,7 +83,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	id := h.restaurant(4)
 	a := h.app()
 	for _, who := range []domain.UserID{ada, ""} {
-		if _, err := a.SetPolicy(t.Context(), caller(who, "p"), id, SetPolicy{Policy: place("", 0).Policy}); code(err) != domain.CodeForbidden {
+		if _, err := alter(t, a, caller(who, "p"), id, SetPolicy{Policy: place("", 0).Policy}); code(err) != domain.CodeForbidden {
 			t.Errorf("%q set the policy: %v", who, err)
 		}
 	}

@@ -3,6 +3,7 @@ package esdbserver
 import (
 	"context"
 
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 
 	"daybook/eventstore"
@@ -11,10 +12,6 @@ import (
 // Delete hides the events that a stream has; see eventstore.Engine.
 func (s *streamsService) Delete(ctx context.Context, request *streams.DeleteReq) (*streams.DeleteResp, error) {
 	options := request.GetOptions()
-	stream, err := streamName(options.GetStreamIdentifier())
-	if err != nil {
-		return nil, err
-	}
 	var expected eventstore.Expected
 	switch e := options.GetExpectedStreamRevision().(type) {
 	case *streams.DeleteReq_Options_Revision:
@@ -25,16 +22,11 @@ func (s *streamsService) Delete(ctx context.Context, request *streams.DeleteReq)
 		expected = eventstore.Exists()
 	case *streams.DeleteReq_Options_Any:
 		expected = eventstore.Any()
-	default:
-		return nil, invalid("a delete without an expected revision")
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.server.options.AppendTimeout)
-	defer cancel()
-	at, err := s.server.engine.Delete(ctx, stream, expected)
+	position, err := s.remove(ctx, "Delete", options.GetStreamIdentifier(), expected, s.server.engine.Delete)
 	if err != nil {
-		return nil, s.server.failure("Delete", stream, err)
+		return nil, err
 	}
-	position := toWire(at)
 	return &streams.DeleteResp{PositionOption: &streams.DeleteResp_Position_{Position: &streams.DeleteResp_Position{
 		CommitPosition: position, PreparePosition: position,
 	}}}, nil
@@ -43,10 +35,6 @@ func (s *streamsService) Delete(ctx context.Context, request *streams.DeleteReq)
 // Tombstone ends a stream for ever; see eventstore.Engine.
 func (s *streamsService) Tombstone(ctx context.Context, request *streams.TombstoneReq) (*streams.TombstoneResp, error) {
 	options := request.GetOptions()
-	stream, err := streamName(options.GetStreamIdentifier())
-	if err != nil {
-		return nil, err
-	}
 	var expected eventstore.Expected
 	switch e := options.GetExpectedStreamRevision().(type) {
 	case *streams.TombstoneReq_Options_Revision:
@@ -57,17 +45,34 @@ func (s *streamsService) Tombstone(ctx context.Context, request *streams.Tombsto
 		expected = eventstore.Exists()
 	case *streams.TombstoneReq_Options_Any:
 		expected = eventstore.Any()
-	default:
-		return nil, invalid("a tombstone without an expected revision")
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.server.options.AppendTimeout)
-	defer cancel()
-	at, err := s.server.engine.Tombstone(ctx, stream, expected)
+	position, err := s.remove(ctx, "Tombstone", options.GetStreamIdentifier(), expected, s.server.engine.Tombstone)
 	if err != nil {
-		return nil, s.server.failure("Tombstone", stream, err)
+		return nil, err
 	}
-	position := toWire(at)
 	return &streams.TombstoneResp{PositionOption: &streams.TombstoneResp_Position_{Position: &streams.TombstoneResp_Position{
 		CommitPosition: position, PreparePosition: position,
 	}}}, nil
+}
+
+// remove does what Delete and Tombstone share: their messages are other types with the same
+// fields. An expected revision that a caller did not send is not valid.
+func (s *streamsService) remove(
+	ctx context.Context, call string, identifier *shared.StreamIdentifier, expected eventstore.Expected,
+	do func(context.Context, eventstore.StreamName, eventstore.Expected) (eventstore.Position, error),
+) (uint64, error) {
+	stream, err := streamName(identifier)
+	if err != nil {
+		return 0, err
+	}
+	if !expected.Valid() {
+		return 0, invalid("a %s without an expected revision", call)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.server.options.AppendTimeout)
+	defer cancel()
+	at, err := do(ctx, stream, expected)
+	if err != nil {
+		return 0, s.server.failure(call, stream, err)
+	}
+	return toWire(at), nil
 }
