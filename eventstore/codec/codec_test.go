@@ -72,6 +72,10 @@ var (
 		CommandID: [16]byte{3, 4, 5}, BodyHash: []byte("sixteen bytes ab"), Actor: domain.Diner(testUser),
 		Reason: "walk-in <late>", RequestID: "req-1",
 	}
+	fullMeta = Metadata{
+		CommandID: testMeta.CommandID, BodyHash: testMeta.BodyHash, Actor: domain.Staff(testUser), Reason: "move", RequestID: "req-2",
+		Role: "owner", APIKey: "key_1", Process: "moves", Cause: "3cea4954-2e82-55fb-b550-1b7ee10f76e3", Correlation: "req-1",
+	}
 )
 
 func record(stream eventstore.StreamName, e eventstore.Event) eventstore.Record {
@@ -86,7 +90,7 @@ func TestRoundTrip(t *testing.T) {
 	for _, f := range allForms() {
 		t.Run(f.typeName(), func(t *testing.T) {
 			event := filled(t, f.goType())
-			e, err := c.Encode(ctx, testDay, testID, event, testMeta)
+			e, err := c.Encode(ctx, testDay, testID, event, fullMeta)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -94,7 +98,7 @@ func TestRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\n%s\n%s", err, e.Data, e.Metadata)
 			}
-			meta := testMeta
+			meta := fullMeta
 			meta.DecidedAt = event.(stamped).DecidedAt()
 			if want := (Decoded{Event: event, Meta: meta}); !reflect.DeepEqual(got, want) {
 				t.Errorf("got  %+v\nwant %+v\n%s", got, want, e.Data)

@@ -33,6 +33,11 @@ func writeMetadata(b []byte, f *metadataV1) []byte {
 	}
 	b = appendOptional(b, `,"reason":`, f.Reason)
 	b = appendOptional(b, `,"requestId":`, f.RequestID)
+	b = appendOptional(b, `,"role":`, f.Role)
+	b = appendOptional(b, `,"apiKey":`, f.APIKey)
+	b = appendOptional(b, `,"process":`, f.Process)
+	b = appendOptional(b, `,"cause":`, f.Cause)
+	b = appendOptional(b, `,"correlation":`, f.Correlation)
 	return append(b, '}')
 }
 
@@ -53,6 +58,13 @@ func scanMetadata(data []byte, f *metadataV1) bool {
 	}
 	f.Reason = s.optional(`,"reason":`)
 	f.RequestID = s.optional(`,"requestId":`)
+	if s.has(`,"role":`) {
+		f.Role = role(s.text())
+	}
+	f.APIKey = s.optional(`,"apiKey":`)
+	f.Process = s.optional(`,"process":`)
+	f.Cause = s.optional(`,"cause":`)
+	f.Correlation = s.optional(`,"correlation":`)
 	return s.end()
 }
 
@@ -64,6 +76,17 @@ func actorKind(b []byte) domain.ActorKind {
 		}
 	}
 	return domain.ActorKind(b)
+}
+
+// role does likewise for the usual roles.
+func role(b []byte) string {
+	switch string(b) { // spares the string, too
+	case "diner":
+		return "diner"
+	case "owner":
+		return "owner"
+	}
+	return string(b)
 }
 
 func writeHeld(b []byte, f *heldV1) []byte {

@@ -79,6 +79,7 @@ func TestFastForms(t *testing.T) {
 			fastMetadata.check(t, metadataV1{
 				Version: int(number >> 3), DecidedAt: instant(), CommandID: rapid.Make[[16]byte]().Draw(t, "id"), BodyHash: raw,
 				Actor: actorV1{Kind: domain.ActorKind(draw()), User: domain.UserID(draw())}, Reason: draw(), RequestID: draw(),
+				Role: draw(), APIKey: draw(), Process: draw(), Cause: draw(), Correlation: draw(),
 			}, plain)
 			fastHeld.check(t, heldV1{
 				Number: number, Diner: domain.UserID(draw()), Party: domain.PartySize(number >> 3),
@@ -110,6 +111,8 @@ func TestInstantsOutOfRange(t *testing.T) {
 func FuzzScan(f *testing.F) {
 	for _, text := range []string{
 		`{"v":1,"decidedAt":"2026-11-21T19:00:00.000Z","commandId":"03040500-0000-0000-0000-0000000000FF","bodyHash":"AAAA","actor":{"kind":"diner","user":"usr_1"},"reason":"r","requestId":"q"}`,
+		`{"v":1,"decidedAt":"2026-11-21T19:00:00.000Z","requestId":"q","role":"owner","apiKey":"k","process":"moves","cause":"e","correlation":"c"}`,
+		`{"v":1,"decidedAt":"2026-11-21T19:00:00.000Z","role":"diner","correlation":""}`,
 		`{"v":01,"decidedAt":"2026-02-28T23:00:00.000Z"}`,
 		`{"v":1,"decidedAt":"2026-02-29T23:00:00.000Z"}`,
 		`{"v":1,"decidedAt":"2026-00-01T23:00:00.000Z"}`,

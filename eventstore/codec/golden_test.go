@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -108,6 +109,7 @@ func goldens() []golden {
 		{"reservation.cancelled.v1.reason", 1, testDay, restaurantday.Cancelled{Stamp: stamp, Number: 117, By: restaurantday.ByRestaurant, Reason: "caught a cold"}},
 		{"reservation.expired.v1", 1, testDay, restaurantday.Expired{Stamp: stamp, Number: 117, LapsedAt: stamp.At - 1000}},
 		{"reservation.held.v1.whole", 1, testDay, walkIn},
+		{"reservation.confirmed.v1.followed", 1, testDay, restaurantday.Confirmed{Stamp: stamp, Number: 117}},
 		{"reservation.confirmed.v1.staff", 1, testDay, restaurantday.Confirmed{Stamp: stamp, Number: 117, Staff: true}},
 		{"reservation.cancelled.v1.late", 1, testDay, restaurantday.Cancelled{
 			Stamp: stamp, Number: 117, By: restaurantday.ByRestaurant, Late: true, Change: "new-hours",
@@ -227,6 +229,14 @@ func goldens() []golden {
 	}
 }
 
+// meta is what stands beside the event.
+func (g golden) meta() Metadata {
+	if strings.HasSuffix(g.file, ".followed") {
+		return fullMeta
+	}
+	return testMeta
+}
+
 // ledgerEntry is a golden file's content.
 type ledgerEntry struct {
 	Stream   eventstore.StreamName `json:"stream"`
@@ -245,7 +255,7 @@ func TestGolden(t *testing.T) {
 			c := New(keys)
 			c.ring.random = bytes.NewReader([]byte("twelve bytes"))
 			id := EventID(g.stream, testMeta.CommandID, 0)
-			e, err := c.Encode(context.Background(), g.stream, id, g.event, testMeta)
+			e, err := c.Encode(context.Background(), g.stream, id, g.event, g.meta())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -268,7 +278,7 @@ func TestGolden(t *testing.T) {
 			got, err := c.Decode(context.Background(), eventstore.Record{Stream: entry.Stream, Event: eventstore.Event{
 				ID: id, Type: entry.Type, Data: compact(t, entry.Data), Metadata: compact(t, entry.Metadata),
 			}})
-			meta := testMeta
+			meta := g.meta()
 			meta.DecidedAt = g.event.(stamped).DecidedAt()
 			if want := (Decoded{Event: g.event, Meta: meta}); err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("reads as %+v, %v\nwant     %+v", got, err, want)

@@ -18,6 +18,31 @@ type Metadata struct {
 	Actor     domain.Actor
 	Reason    string // of a staff member's override, for example; may be empty
 	RequestID string // for tracing; may be empty
+
+	Role    string // what the actor was at the restaurant then, such as "owner" or "diner"; may be empty
+	APIKey  string // id of the key that the request came with; empty for none
+	Process string // name of the process manager that acted; empty where somebody did
+	// Cause is the id of the event that made this command or, of an import, the batch; empty
+	// where a request did.
+	Cause string
+	// Correlation is what all that follows from one request shares. It is left empty where
+	// it would only repeat what else stands here: see CorrelationID.
+	Correlation string
+}
+
+// CorrelationID is the same for all that follows from one request, whoever did it: the
+// correlation that is on record, else the id of the request itself, else that of its
+// command. It is empty where the house acted on nobody's request.
+func (m Metadata) CorrelationID() string {
+	switch {
+	case m.Correlation != "":
+		return m.Correlation
+	case m.RequestID != "":
+		return m.RequestID
+	case m.CommandID != [16]byte{}:
+		return eventstore.EventID(m.CommandID).String()
+	}
+	return ""
 }
 
 // metadataV1 is the same for every event. Its "v" is the version of the event's form.
@@ -29,6 +54,12 @@ type metadataV1 struct {
 	Actor     actorV1        `json:"actor,omitzero"`
 	Reason    string         `json:"reason,omitempty"`
 	RequestID string         `json:"requestId,omitempty"`
+
+	Role        string `json:"role,omitempty"`
+	APIKey      string `json:"apiKey,omitempty"`
+	Process     string `json:"process,omitempty"`
+	Cause       string `json:"cause,omitempty"`
+	Correlation string `json:"correlation,omitempty"`
 }
 
 type actorV1 struct {
@@ -69,6 +100,7 @@ func appendMetadata(b []byte, version int, m *Metadata) []byte {
 	return writeMetadata(b, &metadataV1{
 		Version: version, DecidedAt: m.DecidedAt, CommandID: m.CommandID, BodyHash: m.BodyHash,
 		Actor: actorV1(m.Actor), Reason: m.Reason, RequestID: m.RequestID,
+		Role: m.Role, APIKey: m.APIKey, Process: m.Process, Cause: m.Cause, Correlation: m.Correlation,
 	})
 }
 
@@ -92,5 +124,6 @@ func decodeMetadata(r eventstore.Record) (Metadata, int, error) {
 	return Metadata{
 		CommandID: f.CommandID, BodyHash: f.BodyHash, DecidedAt: f.DecidedAt,
 		Actor: domain.Actor(f.Actor), Reason: f.Reason, RequestID: f.RequestID,
+		Role: f.Role, APIKey: f.APIKey, Process: f.Process, Cause: f.Cause, Correlation: f.Correlation,
 	}, f.Version, nil
 }
