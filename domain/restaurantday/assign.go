@@ -14,6 +14,8 @@ type floor struct {
 	sets    [][]int             // each rising
 	seats   []seats             // of the combinations
 	blocked [][]domain.Interval // by table
+	largest domain.PartySize    // that any of them seats
+	online  domain.PartySize    // that any seats which who books online can have
 }
 
 // seats are the parties that a combination seats.
@@ -21,7 +23,10 @@ type seats struct{ min, max domain.PartySize }
 
 // floorOf reads a plan. A combination with a table that the plan lacks is left out.
 func floorOf(p *Plan) *floor {
-	f := &floor{sets: make([][]int, len(p.Tables)), blocked: make([][]domain.Interval, len(p.Tables))}
+	f := &floor{
+		sets: make([][]int, len(p.Tables)), blocked: make([][]domain.Interval, len(p.Tables)),
+		largest: p.LargestParty(), online: p.LargestOnlineParty(),
+	}
 	single := make([]int, len(p.Tables)) // of all tables, in one piece of memory
 	for i, t := range p.Tables {
 		single[i] = i
@@ -107,7 +112,9 @@ const searchSteps = 4000
 // combination of tables, by the same two ways.
 func (o Occupancy) seat(r Request) (Seating, bool) {
 	steps := searchSteps
-	return (&seeker{o: o}).seat(r, &steps)
+	k := &seeker{o: o}
+	defer k.done()
+	return k.seat(r, &steps)
 }
 
 // seat is Occupancy.seat with a search of so many steps, from which it takes what it needs.
@@ -134,26 +141,23 @@ func (k *seeker) assign(r Request, want domain.Interval, steps *int) (tables []i
 	if best := o.bestFit(r, want); best >= 0 {
 		return sets[best], nil, true
 	}
-	var singles []int32
 	if late {
-		singles = o.singles(r)
-		if tables, moves, ok = k.find(r, want, singles, false, steps); ok {
+		if tables, moves, ok = k.find(r, want, false, steps); ok {
 			return tables, moves, true
 		}
 	}
-	combinations := o.combinations(r)
-	for _, set := range combinations {
+	for _, set := range o.combinations(nil, r) {
 		if o.free(sets[set], want) {
 			return sets[set], nil, true
 		}
 	}
 	// With combinations for others there may be a way where there was none without.
 	if late && len(o.floor.seats) > 0 {
-		if tables, moves, ok = k.find(r, want, append(singles, combinations...), true, steps); ok {
+		if tables, moves, ok = k.find(r, want, true, steps); ok {
 			return tables, moves, true
 		}
 	}
-	for _, set := range o.overfull(r) {
+	for _, set := range o.overfull(nil, r) {
 		if o.free(sets[set], want) {
 			return sets[set], nil, true
 		}
@@ -161,8 +165,8 @@ func (k *seeker) assign(r Request, want domain.Interval, steps *int) (tables []i
 	return nil, nil, false
 }
 
-// singles are the tables that would do for r alone, as sets of the floor.
-func (o Occupancy) singles(r Request) (sets []int32) {
+// singles adds to sets the tables that would do for r alone, as sets of the floor.
+func (o Occupancy) singles(sets []int32, r Request) []int32 {
 	for i := range o.Plan.Tables {
 		if r.takes(&o.Plan.Tables[i]) {
 			sets = append(sets, int32(i))
@@ -171,9 +175,9 @@ func (o Occupancy) singles(r Request) (sets []int32) {
 	return sets
 }
 
-// combinations are those that would do for r, as sets of the floor. A wish for a table is
-// met where it is among them, one for an area where they all lie there.
-func (o Occupancy) combinations(r Request) (sets []int32) {
+// combinations adds to sets those that would do for r, as sets of the floor. A wish for a
+// table is met where it is among them, one for an area where they all lie there.
+func (o Occupancy) combinations(sets []int32, r Request) []int32 {
 	for i, seats := range o.floor.seats {
 		if r.Party < seats.min || r.Party > seats.max {
 			continue
@@ -192,11 +196,11 @@ func (o Occupancy) combinations(r Request) (sets []int32) {
 	return sets
 }
 
-// overfull are the tables, the largest first, that are too small for r but will do because
-// staff say so.
-func (o Occupancy) overfull(r Request) (sets []int32) {
+// overfull adds to sets the tables, the largest first, that are too small for r but will do
+// because staff say so.
+func (o Occupancy) overfull(sets []int32, r Request) []int32 {
 	if r.Skip != domain.CodePartyTooLarge {
-		return nil
+		return sets
 	}
 	for i := len(o.Plan.Tables) - 1; i >= 0; i-- {
 		if t := &o.Plan.Tables[i]; r.Party > t.Max && (r.Staff || !t.OfflineOnly) && r.Wish.admits(t) {
@@ -211,8 +215,10 @@ func (o Occupancy) options(r Request) (list [][]int) {
 	if r.Tables != nil {
 		return [][]int{r.Tables}
 	}
-	for _, set := range slices.Concat(o.singles(r), o.combinations(r), o.overfull(r)) {
-		list = append(list, o.floor.sets[set])
+	sets := o.overfull(o.combinations(o.singles(make([]int32, 0, len(o.floor.sets)), r), r), r)
+	list = make([][]int, len(sets))
+	for i, set := range sets {
+		list[i] = o.floor.sets[set]
 	}
 	return list
 }

@@ -92,6 +92,7 @@ func (o Occupancy) offers(t domain.Instant, next uint32) (list []Offer) {
 // firstFitting finds the first slot that w would take and can have.
 func (o Occupancy) firstFitting(w Waiting, t domain.Instant, steps *int) (Slot, Seating, bool) {
 	seeker := &seeker{o: o}
+	defer seeker.done()
 	for _, slot := range o.Plan.Slots {
 		if !w.wants(slot) {
 			continue

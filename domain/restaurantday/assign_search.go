@@ -2,6 +2,7 @@ package restaurantday
 
 import (
 	"slices"
+	"sync"
 
 	"daybook/domain"
 )
@@ -14,14 +15,17 @@ import (
 // seen that there is none, or has used up its steps.
 //
 // It works on a copy of its own and never writes to the occupancy. What it has found out of
-// the parties there serves the next request on the same occupancy at the same instant.
+// the parties there serves the next request on the same occupancy at the same instant. Its
+// memory is used again by later searches: none of it is in what find returns.
 type search struct {
 	o     Occupancy
-	sets  [][]int   // what can be taken: tables alone, then combinations
-	nodes []node    // the parties; the one that asks is the first
-	lanes [][]int32 // by table: the parties there, by when they begin
-	stays bool      // somebody cannot be moved, or a table is blocked
+	sets  [][]int  // what can be taken: tables alone, then combinations
+	nodes []node   // the parties; the one that asks is the first
+	lanes [][]stay // by table: the parties there, by when they begin
+	room  []stay   // of all lanes
+	stays bool     // somebody cannot be moved, or a table is blocked
 	kinds []kind
+	lists []int32 // of all options
 	ways  []way   // of all parties looked at
 	order []int32 // of the same: indexes in a party's ways
 	leave []int32 // of all ways
@@ -37,6 +41,17 @@ type search struct {
 	waiting []int32   // the parties without tables
 	left    []int32   // the parties that were moved
 	tries   []try     // of all levels of solve
+	starts  []domain.Instant
+	there   []int32 // by table: who is there at an instant; 0 for nobody
+	reached []bool  // by table
+	queue   []int32
+}
+
+// stay is a party at a table.
+type stay struct {
+	during  domain.Interval
+	id      int32 // of the party
+	movable bool
 }
 
 // node is a party that the search knows of.
@@ -57,7 +72,8 @@ type kind struct {
 	party   domain.PartySize
 	wish    Wish
 	online  bool
-	options []int32
+	options []int32 // rising indexes in sets
+	alone   int     // how many of them are tables alone
 }
 
 // way is a set of tables for a party, and who must leave it: leave[from:to] of the search.
@@ -72,18 +88,23 @@ type try struct{ way, leave int32 }
 // placed is a party put somewhere.
 type placed struct{ node, set int32 }
 
+// searches keeps the memory of searches that are over: one takes some hundred kilobytes on a
+// full day, and is over in a fraction of a millisecond.
+var searches = sync.Pool{New: func() any { return new(search) }}
+
 func newSearch(o Occupancy, now domain.Instant) *search {
-	n := 1
+	s := searches.Get().(*search)
+	n := 0
 	for _, uses := range o.tables {
 		n += len(uses)
 	}
-	s := &search{
-		o: o, sets: o.floor.sets, nodes: make([]node, 1, n), lanes: make([][]int32, len(o.tables)), put: make([][]int32, len(o.tables)),
-		stays: len(o.Plan.Blocks) > 0,
-	}
-	room := make([]int32, 0, n)
+	s.o, s.sets, s.stays, s.number = o, o.floor.sets, len(o.Plan.Blocks) > 0, 0
+	s.nodes = append(slices.Grow(s.nodes[:0], n+1), node{})
+	s.lanes, s.room = slices.Grow(s.lanes[:0], len(o.tables)), slices.Grow(s.room[:0], n)
+	s.there, s.reached = slices.Grow(s.there[:0], len(o.tables))[:len(o.tables)], slices.Grow(s.reached[:0], len(o.tables))[:len(o.tables)]
+	s.put = slices.Grow(s.put[:0], len(o.tables))[:len(o.tables)] // each is empty, and keeps its memory
 	for i, uses := range o.tables {
-		from := len(room)
+		from := len(s.room)
 		for _, b := range uses {
 			id := int32(len(s.nodes))
 			if b.Tables[0] == i {
@@ -92,17 +113,31 @@ func newSearch(o Occupancy, now domain.Instant) *search {
 			} else {
 				id = s.nodeOf(b)
 			}
-			room = append(room, id)
+			s.room = append(s.room, stay{b.occupied(), id, s.nodes[id].movable})
 		}
-		s.lanes[i] = room[from:len(room):len(room)]
+		s.lanes = append(s.lanes, s.room[from:len(s.room):len(s.room)])
 	}
 	return s
+}
+
+// release gives the memory of a search to those to come. It keeps no day from being
+// forgotten.
+func (s *search) release() {
+	clear(s.nodes)
+	clear(s.kinds)
+	s.o, s.sets, s.kinds = Occupancy{}, nil, s.kinds[:0]
+	s.lists, s.ways, s.order, s.leave = s.lists[:0], s.ways[:0], s.order[:0], s.leave[:0]
+	for i := range s.put {
+		s.put[i] = s.put[i][:0]
+	}
+	s.taken, s.left, s.tries = s.taken[:0], s.left[:0], s.tries[:0]
+	searches.Put(s)
 }
 
 // nodeOf finds a party by the first of its tables, which was gone through already.
 func (s *search) nodeOf(b *Booking) int32 {
 	lane := s.lanes[b.Tables[0]]
-	return lane[slices.IndexFunc(lane, func(id int32) bool { return s.nodes[id].booking == b })]
+	return lane[slices.IndexFunc(lane, func(at stay) bool { return s.nodes[at.id].booking == b })].id
 }
 
 // find makes way for a party during want on one of options, rising indexes in the floor's
@@ -157,13 +192,13 @@ func (s *search) open(options []int32, want domain.Interval) []int32 {
 	if !s.stays {
 		return options
 	}
-	list := make([]int32, 0, len(options))
+	from := len(s.lists)
 	for _, set := range options {
 		if !slices.ContainsFunc(s.sets[set], func(t int) bool { return s.shut(t, want) }) {
-			list = append(list, set)
+			s.lists = append(s.lists, set)
 		}
 	}
-	return list
+	return s.lists[from:len(s.lists):len(s.lists)]
 }
 
 // shut reports whether a block, or a party that stays, keeps table from being taken.
@@ -171,12 +206,12 @@ func (s *search) shut(table int, want domain.Interval) bool {
 	if s.o.isBlocked(table, want) {
 		return true
 	}
-	for _, id := range s.lanes[table] {
-		n := &s.nodes[id]
-		if n.during.From >= want.To {
+	for i := range s.lanes[table] {
+		at := &s.lanes[table][i]
+		if at.during.From >= want.To {
 			break
 		}
-		if !n.movable && n.during.Overlaps(want) {
+		if !at.movable && at.during.Overlaps(want) {
 			return true
 		}
 	}
@@ -186,8 +221,8 @@ func (s *search) shut(table int, want domain.Interval) bool {
 // optionsOf are the sets of tables on which a party could be put up.
 func (s *search) optionsOf(id int32) []int32 {
 	n := &s.nodes[id]
-	if n.options == nil {
-		n.options = s.open(s.optionsFor(n.booking), n.during)
+	if b := n.booking; n.options == nil && b != nil {
+		n.options = s.open(s.kindOf(b.Party, b.Wish, b.Online).options, n.during)
 		n.alone, _ = slices.BinarySearch(n.options, int32(len(s.lanes)))
 	}
 	return n.options[:s.shown(n)]
@@ -214,17 +249,20 @@ func (n *node) wayTo(table int) (i int, ok bool) {
 	return slices.BinarySearch(n.options[:n.alone], int32(table))
 }
 
-// optionsFor are the sets of tables that would do for parties like b.
-func (s *search) optionsFor(b *Booking) []int32 {
+// kindOf tells where parties like these could go. It holds until it is asked again.
+func (s *search) kindOf(party domain.PartySize, wish Wish, online bool) *kind {
 	for i := range s.kinds {
-		if k := &s.kinds[i]; k.party == b.Party && k.wish == b.Wish && k.online == b.Online {
-			return k.options
+		if k := &s.kinds[i]; k.party == party && k.wish == wish && k.online == online {
+			return k
 		}
 	}
-	r := Request{Party: b.Party, Wish: b.Wish, Staff: !b.Online}
-	options := append(s.o.singles(r), s.o.combinations(r)...)
-	s.kinds = append(s.kinds, kind{b.Party, b.Wish, b.Online, options})
-	return options
+	r := Request{Party: party, Wish: wish, Staff: !online}
+	from := len(s.lists)
+	s.lists = s.o.singles(s.lists, r)
+	alone := len(s.lists) - from
+	s.lists = s.o.combinations(s.lists, r)
+	s.kinds = append(s.kinds, kind{party, wish, online, s.lists[from:len(s.lists):len(s.lists)], alone})
+	return &s.kinds[len(s.kinds)-1]
 }
 
 // lookAround finds out who is where a party could go. Each request pays for it, so that what
@@ -241,21 +279,29 @@ func (s *search) lookAround(n *node) {
 	for i, set := range n.options {
 		from := len(s.leave)
 		for _, table := range s.sets[set] {
-			for _, other := range s.lanes[table] {
-				o := &s.nodes[other]
-				if o.during.From >= n.during.To {
+			lane := s.lanes[table]
+			for j := range lane {
+				other := &lane[j]
+				if other.during.From >= n.during.To {
 					break
 				}
-				if n.during.From < o.during.To && !slices.Contains(s.leave[from:], other) {
-					s.leave = append(s.leave, other)
+				// Who has several of the tables leaves them once.
+				if n.during.From < other.during.To && (i < n.alone || !slices.Contains(s.leave[from:], other.id)) {
+					s.leave = append(s.leave, other.id)
 				}
 			}
 		}
 		s.ways = append(s.ways, way{set, int32(from), int32(len(s.leave))})
-		s.order = append(s.order, int32(i))
 	}
-	n.ways, n.order = s.ways[first:len(s.ways):len(s.ways)], s.order[start:len(s.order):len(s.order)]
-	slices.SortStableFunc(n.order, func(a, b int32) int { return n.ways[a].many() - n.ways[b].many() })
+	n.ways = s.ways[first:len(s.ways):len(s.ways)]
+	for many := 0; len(s.order) < start+len(n.ways); many++ {
+		for i := range n.ways {
+			if n.ways[i].many() == many {
+				s.order = append(s.order, int32(i))
+			}
+		}
+	}
+	n.order = s.order[start:len(s.order):len(s.order)]
 }
 
 // possible reports whether all could have a table at each instant of the stretch asked for,
@@ -264,24 +310,22 @@ func (s *search) lookAround(n *node) {
 // asks to a table that is free at the instant.
 func (s *search) possible() bool {
 	want := s.nodes[0].during
-	at := make([]int32, len(s.lanes)) // who is at each table at the instant; 0 for nobody
-	reached := make([]bool, len(s.lanes))
-	queue := make([]int32, 0, len(s.lanes)+1)
+	at, reached := s.there, s.reached
 	for _, t := range s.instants(want) {
 		for table, lane := range s.lanes {
 			at[table], reached[table] = 0, false
-			for _, id := range lane {
-				n := &s.nodes[id]
-				if n.during.From > t {
+			for i := range lane {
+				stays := &lane[i]
+				if stays.during.From > t {
 					break
 				}
 				// Of a combination the first table stands for all; the others count as free.
-				if n.movable && t < n.during.To && n.booking.Tables[0] == table {
-					at[table] = id
+				if stays.movable && t < stays.during.To && s.nodes[stays.id].booking.Tables[0] == table {
+					at[table] = stays.id
 				}
 			}
 		}
-		queue = append(queue[:0], 0)
+		queue := append(s.queue[:0], 0)
 		found := false
 		for i := 0; i < len(queue) && !found; i++ {
 			for _, set := range s.optionsOf(queue[i]) {
@@ -299,6 +343,7 @@ func (s *search) possible() bool {
 				}
 			}
 		}
+		s.queue = queue
 		if !found {
 			return false
 		}
@@ -309,28 +354,46 @@ func (s *search) possible() bool {
 // instants are when most may be there: at the beginning of want, and whenever somebody
 // begins during it.
 func (s *search) instants(want domain.Interval) []domain.Instant {
-	list := []domain.Instant{want.From}
+	list := append(s.starts[:0], want.From)
 	for i := range s.nodes[1:] {
 		if n := &s.nodes[1+i]; n.movable && n.during.From > want.From && n.during.From < want.To && !slices.Contains(list, n.during.From) {
 			list = append(list, n.during.From)
 		}
 	}
+	s.starts = list
 	return list
 }
 
 // seeker answers requests on one occupancy that are made at one instant. What a search has
-// found out serves the next.
+// found out serves the next. Who made it calls done.
 type seeker struct {
 	o      Occupancy
 	search *search // none until it is needed
 }
 
-func (k *seeker) find(r Request, want domain.Interval, options []int32, combine bool, steps *int) (tables []int, moves []Move, ok bool) {
-	if *steps <= 0 || len(options) == 0 {
+// done gives back the memory of the search.
+func (k *seeker) done() {
+	if k.search != nil {
+		k.search.release()
+		k.search = nil
+	}
+}
+
+// find makes way for r at a table alone, or, with combine, at one or a combination.
+func (k *seeker) find(r Request, want domain.Interval, combine bool, steps *int) (tables []int, moves []Move, ok bool) {
+	if *steps <= 0 {
 		return nil, nil, false
 	}
 	if k.search == nil {
 		k.search = newSearch(k.o, r.Now)
+	}
+	kind := k.search.kindOf(r.Party, r.Wish, !r.Staff)
+	options := kind.options
+	if !combine {
+		options = options[:kind.alone]
+	}
+	if len(options) == 0 {
+		return nil, nil, false
 	}
 	return k.search.find(want, options, combine, steps)
 }
@@ -338,6 +401,7 @@ func (k *seeker) find(r Request, want domain.Interval, options []int32, combine 
 // findAt makes way for r at the very tables it names.
 func (k *seeker) findAt(r Request, want domain.Interval, steps *int) (tables []int, moves []Move, ok bool) {
 	s := newSearch(k.o, r.Now)
+	defer s.release()
 	s.sets = append(slices.Clip(s.sets), r.Tables)
 	return s.find(want, []int32{int32(len(s.sets) - 1)}, true, steps)
 }

@@ -153,9 +153,11 @@ func (s State) hold(c Hold) ([]Event, error) {
 		return nil, p.withAlternatives(no, request, c.Time, c.StartsAt)
 	}
 	request.Slot = slot
-	seating, no := p.judge(request)
+	k := &seeker{o: p.Occupancy}
+	defer k.done()
+	seating, no := k.judge(request)
 	if no != nil {
-		return nil, p.withAlternatives(no, request, c.Time, c.StartsAt)
+		return nil, k.withAlternatives(no, request, c.Time, c.StartsAt)
 	}
 	held := Held{
 		Stamp: p.stamp(), Number: p.next(), Diner: c.Diner, Party: c.Party,

@@ -91,8 +91,8 @@ func (o Occupancy) noTable(r Request) *domain.Rejection {
 			continue
 		}
 		open++
-		if in := o.inTheWay(tables, want, blocked); len(blocked) == 0 || len(blocked)+len(in) <= maxBlocks {
-			blocked = append(blocked, in...)
+		if in := o.inTheWay(blocked, tables, want); len(blocked) == 0 || len(in) <= maxBlocks {
+			blocked = in
 		}
 	}
 	switch {
@@ -115,12 +115,15 @@ func (o Occupancy) fullCode(r Request) domain.Code {
 	return o.noTable(r).Code
 }
 
-// inTheWay are the entries that have one of tables during want, without those in known.
-func (o Occupancy) inTheWay(tables []int, want domain.Interval, known []domain.Block) (list []domain.Block) {
+// inTheWay adds to list, where they are not in it, the entries that have one of tables
+// during want.
+func (o Occupancy) inTheWay(list []domain.Block, tables []int, want domain.Interval) []domain.Block {
 	for _, t := range tables {
 		for _, b := range o.tables[t] {
-			is := func(k domain.Block) bool { return k.Number == b.Number }
-			if want.Overlaps(b.occupied()) && !slices.ContainsFunc(known, is) && !slices.ContainsFunc(list, is) {
+			if b.From >= want.To {
+				break
+			}
+			if want.From < b.To && !slices.ContainsFunc(list, func(k domain.Block) bool { return k.Number == b.Number }) {
 				list = append(list, domain.Block{Number: b.Number, Table: o.Plan.Tables[t].ID, Until: b.To, Hold: b.Expires != 0})
 			}
 		}

@@ -2,7 +2,7 @@ package restaurantday
 
 import (
 	"fmt"
-	"slices"
+	"sort"
 
 	"daybook/domain"
 )
@@ -46,12 +46,20 @@ func (s State) closed() *domain.Rejection {
 // judge applies every rule to a request and finds its tables. Holds count until they are
 // taken out: see settled.
 func (o Occupancy) judge(r Request) (Seating, *domain.Rejection) {
-	if code := o.bars(r); code != "" {
-		return Seating{}, o.explain(code, r)
+	k := &seeker{o: o}
+	defer k.done()
+	return k.judge(r)
+}
+
+// judge is Occupancy.judge with what was found out for requests before.
+func (k *seeker) judge(r Request) (Seating, *domain.Rejection) {
+	if code := k.o.bars(r); code != "" {
+		return Seating{}, k.o.explain(code, r)
 	}
-	seating, ok := o.seat(r)
+	steps := searchSteps
+	seating, ok := k.seat(r, &steps)
 	if !ok {
-		return Seating{}, o.noTable(r)
+		return Seating{}, k.o.noTable(r)
 	}
 	return seating, nil
 }
@@ -78,9 +86,9 @@ func (o Occupancy) bars(r Request) domain.Code {
 // largest is the largest party that any tables would do for, for whoever asks.
 func (o Occupancy) largest(r Request) domain.PartySize {
 	if r.Staff {
-		return o.Plan.LargestParty()
+		return o.floor.largest
 	}
-	return o.Plan.LargestOnlineParty()
+	return o.floor.online
 }
 
 // overPace is how many covers too many would start in the slot with r; none where it is 0
@@ -102,23 +110,33 @@ const (
 // Alternatives are up to n slots in which r would be accepted, the nearest to near first
 // and of two as near the earlier. Of r, all but Slot counts. The search for all of them
 // together goes as far as it may for one request.
-func (s State) Alternatives(r Request, near domain.Instant, n int) (list []domain.Alternative) {
-	slots := slices.Clone(s.Plan.Slots)
-	slices.SortStableFunc(slots, func(a, b Slot) int {
-		return int(abs(a.StartsAt-near) - abs(b.StartsAt-near))
-	})
+func (s State) Alternatives(r Request, near domain.Instant, n int) []domain.Alternative {
+	k := &seeker{o: s.Occupancy}
+	defer k.done()
+	return k.alternatives(r, near, n)
+}
+
+func (k *seeker) alternatives(r Request, near domain.Instant, n int) (list []domain.Alternative) {
+	slots := k.o.Plan.Slots
+	after := sort.Search(len(slots), func(i int) bool { return slots[i].StartsAt > near })
+	before := after - 1 // both go on from near, one way each
 	steps := searchSteps
-	seeker := &seeker{o: s.Occupancy}
-	for _, slot := range slots[:min(len(slots), slotsLookedAt)] {
-		if len(list) == n {
-			break
+	for looked := 0; looked < slotsLookedAt && len(list) < n; looked++ {
+		switch {
+		case before < 0 && after == len(slots):
+			return list
+		case after == len(slots) || (before >= 0 && near-slots[before].StartsAt <= slots[after].StartsAt-near):
+			r.Slot = slots[before]
+			before--
+		default:
+			r.Slot = slots[after]
+			after++
 		}
-		r.Slot = slot
-		if s.bars(r) != "" {
+		if k.o.bars(r) != "" {
 			continue
 		}
-		if _, ok := seeker.seat(r, &steps); ok {
-			list = append(list, domain.Alternative{Time: slot.Time, StartsAt: slot.StartsAt})
+		if _, ok := k.seat(r, &steps); ok {
+			list = append(list, domain.Alternative{Time: r.Slot.Time, StartsAt: r.Slot.StartsAt})
 		}
 	}
 	return list
@@ -127,14 +145,19 @@ func (s State) Alternatives(r Request, near domain.Instant, n int) (list []domai
 // withAlternatives adds to a refusal the slots nearest to the one asked for that would be
 // accepted. hhmm counts where at is zero.
 func (s State) withAlternatives(no *domain.Rejection, r Request, hhmm string, at domain.Instant) *domain.Rejection {
-	if len(s.Plan.Slots) == 0 || r.Party > s.Plan.LargestParty() || r.Now < s.Plan.BookableFrom {
+	k := &seeker{o: s.Occupancy}
+	defer k.done()
+	return k.withAlternatives(no, r, hhmm, at)
+}
+
+func (k *seeker) withAlternatives(no *domain.Rejection, r Request, hhmm string, at domain.Instant) *domain.Rejection {
+	plan := k.o.Plan
+	if len(plan.Slots) == 0 || r.Party > k.o.floor.largest || r.Now < plan.BookableFrom {
 		return no
 	}
 	if at == 0 {
-		at = s.Plan.instantNear(hhmm)
+		at = plan.instantNear(hhmm)
 	}
-	no.Alternatives = s.Alternatives(r, at, maxAlternatives)
+	no.Alternatives = k.alternatives(r, at, maxAlternatives)
 	return no
 }
-
-func abs(i domain.Instant) domain.Instant { return max(i, -i) }

@@ -22,6 +22,7 @@ func (o Occupancy) Slots(party domain.PartySize, now domain.Instant) []SlotState
 	}
 	o = o.settled(now)
 	seeker := &seeker{o: o}
+	defer seeker.done()
 	states := make([]SlotState, len(o.Plan.Slots))
 	for i, slot := range o.Plan.Slots {
 		r := Request{Slot: slot, Party: party, Now: now}
