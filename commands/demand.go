@@ -52,7 +52,7 @@ func newDemandRecorder(store eventstore.Store, c *codec.Codec, log *slog.Logger)
 func refusal(id [16]byte, o dayOutcome, no *domain.Rejection, h restaurantday.Hold) refused {
 	return refused{id, restaurantday.Refused{
 		Stamp: domain.Stamp{At: max(h.Now, o.State.Clock())}, Code: no.Code, Party: h.Party,
-		Time: h.Time, StartsAt: h.StartsAt, Seen: o.Entries,
+		Time: h.Time, StartsAt: h.StartsAt, Seen: o.Entries, Wish: h.Wish, By: h.Actor.Kind, Skip: h.Override.Rule,
 	}}
 }
 

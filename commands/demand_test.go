@@ -37,7 +37,7 @@ func TestRefusalsGoOnRecord(t *testing.T) {
 		}
 	}
 	h.clock.set(ten.Time())
-	if err := ask("large", func(h *HoldTable) { h.Party, h.Time, h.StartsAt = 3, "", startsAt }); code(err) != domain.CodePartyTooLarge {
+	if err := ask("large", func(h *HoldTable) { h.Party, h.Time, h.StartsAt, h.Wish.Area = 3, "", startsAt, "terrace" }); code(err) != domain.CodePartyTooLarge {
 		t.Fatal(err)
 	}
 	if err := ask("off", func(h *HoldTable) { h.Time = "19:10" }); code(err) != domain.CodeOffSlot {
@@ -57,9 +57,10 @@ func TestRefusalsGoOnRecord(t *testing.T) {
 		}}
 	}
 	want := []codec.Decoded{
-		entry("full", restaurantday.Refused{Stamp: domain.Stamp{At: seven}, Code: domain.CodeNoTable, Party: 2, Time: "19:00", Seen: 3}),
-		entry("large", restaurantday.Refused{Stamp: domain.Stamp{At: ten}, Code: domain.CodePartyTooLarge, Party: 3, StartsAt: startsAt, Seen: 3}),
-		entry("off", restaurantday.Refused{Stamp: domain.Stamp{At: ten}, Code: domain.CodeOffSlot, Party: 2, Time: "19:10", Seen: 3}),
+		entry("full", restaurantday.Refused{Stamp: domain.Stamp{At: seven}, Code: domain.CodeNoTable, Party: 2, Time: "19:00", Seen: 3, By: domain.ActorDiner}),
+		entry("large", restaurantday.Refused{Stamp: domain.Stamp{At: ten}, Code: domain.CodePartyTooLarge, Party: 3, StartsAt: startsAt, Seen: 3,
+			Wish: restaurantday.Wish{Area: "terrace"}, By: domain.ActorDiner}),
+		entry("off", restaurantday.Refused{Stamp: domain.Stamp{At: ten}, Code: domain.CodeOffSlot, Party: 2, Time: "19:10", Seen: 3, By: domain.ActorDiner}),
 	}
 	if got := h.events(demand); !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)

@@ -298,6 +298,9 @@ type Refused struct {
 	Time     string         // the local time asked for, HH:MM, if it was given so
 	StartsAt domain.Instant // or the instant asked for
 	Seen     uint64         // entries in the day's stream when it was decided: its revision plus one
+	Wish     Wish
+	By       domain.ActorKind // the capacity in which it was asked; empty in entries of before that was told
+	Skip     domain.Code      // the rule that staff asked to set aside; empty for none
 }
 
 func (Opened) dayEvent()             {}

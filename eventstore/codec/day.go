@@ -295,14 +295,22 @@ type refusedV1 struct {
 	Time     string           `json:"time,omitempty"`
 	StartsAt domain.Instant   `json:"startsAt,omitempty"`
 	Seen     uint64           `json:"seen"`
+	Wish     wishV1           `json:"wish,omitzero"`
+	By       domain.ActorKind `json:"by,omitempty"`
+	Skip     domain.Code      `json:"skip,omitempty"`
 }
 
 var demandRefused = open(TypeDemandRefused,
 	func(e restaurantday.Refused) refusedV1 {
-		return refusedV1{Code: e.Code, Party: e.Party, Time: e.Time, StartsAt: e.StartsAt, Seen: e.Seen}
+		return refusedV1{
+			Code: e.Code, Party: e.Party, Time: e.Time, StartsAt: e.StartsAt, Seen: e.Seen, Wish: wishV1(e.Wish), By: e.By, Skip: e.Skip,
+		}
 	},
 	func(f refusedV1, s domain.Stamp) restaurantday.Refused {
-		return restaurantday.Refused{Stamp: s, Code: f.Code, Party: f.Party, Time: f.Time, StartsAt: f.StartsAt, Seen: f.Seen}
+		return restaurantday.Refused{
+			Stamp: s, Code: f.Code, Party: f.Party, Time: f.Time, StartsAt: f.StartsAt, Seen: f.Seen,
+			Wish: restaurantday.Wish(f.Wish), By: f.By, Skip: f.Skip,
+		}
 	})
 
 // ReservationSubject says whose key protects what a reservation in a day's stream tells of

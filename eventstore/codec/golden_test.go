@@ -166,6 +166,10 @@ func goldens() []golden {
 		{"demand.refused.v1", 1, DemandStream(testRestaurant, testDate), restaurantday.Refused{
 			Stamp: stamp, Code: domain.CodeNoTable, Party: 6, Time: "19:00", StartsAt: at, Seen: 41,
 		}},
+		{"demand.refused.v1.wish", 1, DemandStream(testRestaurant, testDate), restaurantday.Refused{
+			Stamp: stamp, Code: domain.CodeNoTable, Party: 6, StartsAt: at, Seen: 41,
+			Wish: restaurantday.Wish{Table: table.ID, Area: "terrace"}, By: domain.ActorStaff, Skip: domain.CodePacingFull,
+		}},
 		{"restaurant.registered.v1", 1, RestaurantStream(testRestaurant), restaurant.Registered{
 			Stamp: stamp, ID: testRestaurant, Owner: testUser, Profile: profile, DayBoundary: 300, Policy: policy,
 		}},
