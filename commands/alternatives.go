@@ -92,7 +92,7 @@ func (a *App) withNeighbours(
 func otherDayHelps(c domain.Code) bool {
 	switch c {
 	case domain.CodeNoTable, domain.CodePacingFull, domain.CodeBlocked, domain.CodeClosed, domain.CodeTooSoon, domain.CodeInPast,
-		domain.CodeOutsideHours, domain.CodeOffSlot, domain.CodeWaitlistFull, domain.CodePlanChanging:
+		domain.CodeOutsideHours, domain.CodeOffSlot, domain.CodeWaitlistFull:
 		return true
 	default:
 		return false

@@ -104,8 +104,8 @@ var errMovedOn = errors.New("commands: the stream has moved on")
 
 // ChangePlan changes what days are opened with. What becomes of reservations of open days
 // goes on record with it. Where it touches one for which neither a decision nor a default
-// can be carried out it is refused with domain.CodeDecisionNeeded, and changes nothing. It
-// answers the id of what it adds, if it does.
+// can be carried out it is refused with domain.CodeDecisionNeeded, and changes nothing; the
+// receipt then has the restaurant as it is. It answers the id of what it adds, if it does.
 //
 // When it returns, days that were open are fenced: what the change takes away from them is
 // no longer booked. RollOut does the rest.
@@ -129,7 +129,7 @@ func (a *App) ChangePlan(
 		}
 		if len(w.days) > 0 {
 			if asked, err = w.decided(ctx, a, on); err != nil {
-				return Receipt[restaurant.State]{}, "", err
+				return receipt(o), "", err
 			}
 		}
 		r, err := a.restaurants.handle(ctx, codec.RestaurantStream(id), Request[restaurant.Command]{

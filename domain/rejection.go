@@ -45,7 +45,6 @@ const (
 	CodeNotWaiting      Code = "not_waiting"
 	CodeAlreadyWaiting  Code = "already_waiting"
 	CodeWaitlistFull    Code = "waitlist_full"
-	CodePlanChanging    Code = "plan_changing"
 	CodeNotMoving       Code = "not_moving"
 	CodeDecisionNeeded  Code = "decision_needed"
 )

@@ -50,23 +50,23 @@ var refusals = map[string][]domain.Code{
 	},
 	"confirm-reservation": ofReservation(domain.CodeHoldExpired, domain.CodeCancelled),
 	"cancel-reservation":  ofReservation(domain.CodeHoldExpired, domain.CodeStarted),
-	"amend-reservation": ofReservation(domain.CodeForbidden, domain.CodeHoldExpired, domain.CodeCancelled, domain.CodeStarted, domain.CodeInPast,
+	"amend-reservation": ofReservation(domain.CodeForbidden, domain.CodeMoving, domain.CodeHoldExpired, domain.CodeCancelled, domain.CodeStarted, domain.CodeInPast,
 		domain.CodeTooSoon, domain.CodeTooFarAhead, domain.CodeClosed, domain.CodeOutsideHours, domain.CodeOffSlot, domain.CodeAmbiguousTime,
 		domain.CodePartyTooLarge, domain.CodeNoTable, domain.CodePacingFull, domain.CodeBlocked, domain.CodeNotOverridable,
 		domain.CodeNotConfirmed, domain.CodeNotMoving),
 	"read-reservation": {domain.CodeNotFound},
 	"own-reservations": {},
 
-	"seat-party": ofReservation(domain.CodeForbidden, domain.CodeNotConfirmed, domain.CodeHoldExpired, domain.CodeCancelled, domain.CodeTooEarly,
+	"seat-party": ofReservation(domain.CodeForbidden, domain.CodeMoving, domain.CodeNotConfirmed, domain.CodeHoldExpired, domain.CodeCancelled, domain.CodeTooEarly,
 		domain.CodeNoTable, domain.CodeBlocked),
 	"complete-seating": ofReservation(domain.CodeForbidden, domain.CodeNotConfirmed, domain.CodeHoldExpired, domain.CodeCancelled, domain.CodeNotSeated),
-	"mark-no-show": ofReservation(domain.CodeForbidden, domain.CodeNotConfirmed, domain.CodeHoldExpired, domain.CodeCancelled, domain.CodeStarted,
+	"mark-no-show": ofReservation(domain.CodeForbidden, domain.CodeMoving, domain.CodeNotConfirmed, domain.CodeHoldExpired, domain.CodeCancelled, domain.CodeStarted,
 		domain.CodeTooEarly),
 	"reinstate-reservation": ofReservation(domain.CodeForbidden, domain.CodeNotConfirmed, domain.CodeHoldExpired, domain.CodeInPast, domain.CodeNoTable,
 		domain.CodeBlocked, domain.CodePacingFull, domain.CodeClosed, domain.CodeOutsideHours, domain.CodeOffSlot, domain.CodeNotOverridable),
-	"move-table":  ofReservation(domain.CodeForbidden, domain.CodeHoldExpired, domain.CodeCancelled, domain.CodeNoTable, domain.CodeBlocked),
-	"pin-table":   ofReservation(domain.CodeForbidden, domain.CodeHoldExpired, domain.CodeCancelled),
-	"unpin-table": ofReservation(domain.CodeForbidden, domain.CodeHoldExpired, domain.CodeCancelled, domain.CodeStarted),
+	"move-table":  ofReservation(domain.CodeForbidden, domain.CodeMoving, domain.CodeHoldExpired, domain.CodeCancelled, domain.CodeNoTable, domain.CodeBlocked),
+	"pin-table":   ofReservation(domain.CodeForbidden, domain.CodeMoving, domain.CodeHoldExpired, domain.CodeCancelled),
+	"unpin-table": ofReservation(domain.CodeForbidden, domain.CodeMoving, domain.CodeHoldExpired, domain.CodeCancelled, domain.CodeStarted),
 	"seat-walk-in": {
 		domain.CodeNotFound, domain.CodeForbidden, domain.CodeClosed, domain.CodeOutsideHours, domain.CodePartyTooLarge, domain.CodePacingFull,
 		domain.CodeNoTable, domain.CodeBlocked, domain.CodeNotWaiting, domain.CodeNotOverridable,
@@ -89,7 +89,7 @@ var refusals = map[string][]domain.Code{
 // ofReservation is these codes, and those with which any command about one reservation may
 // be refused.
 func ofReservation(codes ...domain.Code) []domain.Code {
-	return append(codes, domain.CodeNotFound, domain.CodeCompleted, domain.CodeNoShow, domain.CodeMovedAway, domain.CodeMoving)
+	return append(codes, domain.CodeNotFound, domain.CodeCompleted, domain.CodeNoShow, domain.CodeMovedAway)
 }
 
 // examples are bodies that the form of the request accepts.

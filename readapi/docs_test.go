@@ -156,7 +156,7 @@ func TestAnswersOfOneOperation(t *testing.T) {
 		"400": {"idempotency_key_missing"},
 		"401": {"unauthenticated"},
 		"404": {"not_found"},
-		"409": {"already_cancelled", "already_completed", "hold_expired", "marked_no_show", "moved_to_another_day", "moving"},
+		"409": {"already_cancelled", "already_completed", "hold_expired", "marked_no_show", "moved_to_another_day"},
 		"422": {"idempotency_key_reused", "invalid"},
 		"500": {"internal"},
 		"503": {"contended", "outcome_unknown", "overloaded", "unavailable"},

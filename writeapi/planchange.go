@@ -188,7 +188,7 @@ func plan[B any](
 	}
 	r, made, err := w.app.ChangePlan(ctx, c, id, change, on)
 	if err != nil {
-		return nil, undecided(id, err)
+		return nil, undecided(id, r.State.Profile.TimeZone, err)
 	}
 	return &planned[B]{Status: op.DefaultStatus, Written: wrote(r.Position, r.Replayed), Body: doneOrPreview[B]{done: done(r, made)}}, nil
 }
@@ -198,13 +198,14 @@ func wholeRestaurant(r commands.Receipt[restaurant.State], _ string) httpapi.Res
 	return httpapi.RestaurantOf(r.State, r.Revision, true)
 }
 
-// undecided names the reservations of which it was not said what becomes of them.
-func undecided(id domain.RestaurantID, err error) error {
+// undecided names the reservations of which it was not said what becomes of them, and tells
+// times by the restaurant's clocks.
+func undecided(id domain.RestaurantID, zone string, err error) error {
 	no, ok := domain.Rejected(err)
 	if !ok || no.Code != domain.CodeDecisionNeeded {
 		return refused(err)
 	}
-	p := problem.From(no)
+	p := problem.FromRejection(no, httpapi.InZone(zone), nil)
 	for i, why := range no.Reasons {
 		for j, b := range why.Blocked {
 			p.Reasons[i].Entries[j].ReservationID = string(domain.NewReservationID(id, why.Date, b.Number))

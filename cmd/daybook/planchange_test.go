@@ -59,11 +59,15 @@ func TestPlanChangeOverHTTP(t *testing.T) {
 	var no struct {
 		Reasons []struct {
 			Date    string
-			Entries []struct{ ReservationID string }
+			Entries []struct {
+				ReservationID string
+				Until         time.Time
+			}
 		}
 	}
 	refused.json(t, &no)
-	if len(no.Reasons) != 3 || no.Reasons[1].Date != date || no.Reasons[1].Entries[0].ReservationID != second {
+	if len(no.Reasons) != 3 || no.Reasons[1].Date != date || no.Reasons[1].Entries[0].ReservationID != second ||
+		no.Reasons[1].Entries[0].Until.Format("15:04") != "20:30" { // by the restaurant's clocks
 		t.Errorf("refused with %s", refused)
 	}
 	var all map[string]any

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -44,7 +45,9 @@ type Config struct {
 	Users   func(token string) (userID string, err error) // checks an access token
 	Version string
 	Log     *slog.Logger
-	Observe func(method, route string, status int, took time.Duration) // for metrics; may be nil
+	// Observe is told of each request when it has ended, and how long its client waited for
+	// the answer, or where that goes on (see OpenEnded) for its beginning. May be nil.
+	Observe func(method, route string, status int, took time.Duration)
 }
 
 // API is the engine, and what routes are registered with.
@@ -59,6 +62,21 @@ type (
 	userKey      struct{}
 	openEndedKey struct{}
 )
+
+// unlimited is a request's context without its time limit.
+type unlimited struct {
+	context.Context
+	began time.Time
+	after atomic.Int64 // nanoseconds from began until the answer began to go on by itself; 0 where it does not
+}
+
+// took is how long the client waited for its answer, or for that to begin.
+func (u *unlimited) took() time.Duration {
+	if after := u.after.Load(); after != 0 {
+		return time.Duration(after)
+	}
+	return time.Since(u.began)
+}
 
 // New makes the frame. It sets the form of huma's own errors, and how strictly it reads,
 // for the whole process.
@@ -115,15 +133,14 @@ func withRequestID(ctx huma.Context, _ string, v any) (any, error) {
 // observes how it ended.
 func (a *API) frame(observe func(method, route string, status int, took time.Duration)) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		began := time.Now()
 		id := c.GetHeader("X-Request-Id")
 		if !plain(id) {
 			id = rand.Text()
 		}
 		c.Header("X-Request-Id", id)
 		c.Header("X-Content-Type-Options", "nosniff")
-		openEnded := context.WithValue(c.Request.Context(), requestIDKey{}, id)
-		ctx, cancel := context.WithTimeout(context.WithValue(openEnded, openEndedKey{}, openEnded), requestTimeout)
+		open := &unlimited{Context: context.WithValue(c.Request.Context(), requestIDKey{}, id), began: time.Now()}
+		ctx, cancel := context.WithTimeout(context.WithValue(open, openEndedKey{}, open), requestTimeout)
 		defer cancel()
 		c.Request = c.Request.WithContext(ctx)
 		defer func() {
@@ -141,7 +158,7 @@ func (a *API) frame(observe func(method, route string, status int, took time.Dur
 				if route == "" {
 					route = "none"
 				}
-				observe(c.Request.Method, route, c.Writer.Status(), time.Since(began))
+				observe(c.Request.Method, route, c.Writer.Status(), open.took())
 			}
 		}()
 		if !readable(c.Request.URL) {
@@ -189,9 +206,11 @@ func RequestID(ctx context.Context) string {
 }
 
 // OpenEnded is the context of the request that ctx belongs to, without its time limit: it
-// ends when the client has gone. For answers that go on for as long as somebody listens.
+// ends when the client has gone. For answers that go on for as long as somebody listens,
+// and whose latency ends here: Config.Observe is told no more of it.
 func OpenEnded(ctx context.Context) context.Context {
-	if open, ok := ctx.Value(openEndedKey{}).(context.Context); ok {
+	if open, ok := ctx.Value(openEndedKey{}).(*unlimited); ok {
+		open.after.CompareAndSwap(0, max(1, int64(time.Since(open.began))))
 		return open
 	}
 	return ctx

@@ -97,7 +97,6 @@ var kinds = map[domain.Code]kind{
 	domain.CodeNotWaiting:      {http.StatusConflict, "The entry does not wait", 0},
 	domain.CodeAlreadyWaiting:  {http.StatusConflict, "You are on the waitlist already", 0},
 	domain.CodeWaitlistFull:    {http.StatusConflict, "The waitlist is full", 0},
-	domain.CodePlanChanging:    {http.StatusConflict, "Another change of the day is under way", 0},
 	domain.CodeNotMoving:       {http.StatusConflict, "No such move is under way", 0},
 	domain.CodeDecisionNeeded:  {http.StatusConflict, "Reservations are touched", 0},
 	domain.CodeNotOpened:       {http.StatusConflict, "The day is not open", 0},
