@@ -42,7 +42,7 @@ func (a *App) BringInRestaurant(ctx context.Context, b BringInRestaurant) (domai
 	by := domain.Importer()
 	id := domain.NewRestaurantID(codec.CommandID("import", "restaurant", b.Key))
 	// Each part stands for the whole: a part that was so already left no trace of its own.
-	meta := a.metadata(Caller{Body: canonical(b.form())}, by)
+	meta := a.metadata(ctx, Caller{Body: canonical(b.form())}, by, "")
 	var requests []Request[restaurant.Command]
 	add := func(what string, c restaurant.Command) {
 		requests = append(requests, Request[restaurant.Command]{
@@ -179,7 +179,7 @@ func (a *App) bringIn(
 		left = append(left, i)
 		requests = append(requests, Request[restaurantday.Command]{
 			ID:   id,
-			Meta: a.metadata(Caller{Body: canonical(row)}, actor),
+			Meta: a.metadata(ctx, Caller{Body: canonical(row)}, actor, ""),
 			Command: restaurantday.Hold{
 				Now: row.At, Opening: open, Actor: actor, Party: row.Party, Time: row.Time, StartsAt: row.StartsAt,
 				Confirm: true, InOrder: true, Code: confirmationCode(id),
@@ -245,7 +245,7 @@ func (a *App) recordRefused(
 		// A row that came too late for its day is no demand: nobody was turned away.
 		if no, ok := domain.Rejected(r.err); ok && no.Code != domain.CodeLaterEntries {
 			hold, _ := requests[i].Command.(restaurantday.Hold)
-			list = append(list, refusal(requests[i].ID, r.Outcome, no, hold))
+			list = append(list, refusal(requests[i].ID, requests[i].Meta, r.Outcome, no, hold))
 		}
 	}
 	if len(list) == 0 {

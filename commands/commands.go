@@ -157,6 +157,7 @@ type Caller struct {
 	Key       string        // the idempotency key; empty for none
 	Body      []byte        // the request in a canonical form, which a repeat must equal
 	RequestID string        // for tracing
+	APIKey    string        // id of the key that the request came with; empty for none
 	Import    bool          // existing bookings are brought in; never set for a request from outside
 }
 
@@ -178,11 +179,6 @@ func (a *App) commandID(c Caller, aggregate string) [16]byte {
 		return newID()
 	}
 	return codec.CommandID(string(c.User), c.Route, aggregate, c.Key)
-}
-
-// metadata is what goes on record with each event of a command.
-func (a *App) metadata(c Caller, actor domain.Actor) codec.Metadata {
-	return codec.Metadata{BodyHash: a.keyed(a.cfg.BodyKey, c.Body)[:16], Actor: actor, RequestID: c.RequestID}
 }
 
 func (a *App) keyed(key, data []byte) []byte {

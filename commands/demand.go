@@ -34,6 +34,7 @@ type demanded struct {
 // refused is one request that was refused.
 type refused struct {
 	id    [16]byte // of the command: a request repeated under its key is one demand
+	meta  codec.Metadata
 	event restaurantday.Refused
 }
 
@@ -49,8 +50,11 @@ func newDemandRecorder(store eventstore.Store, c *codec.Codec, log *slog.Logger)
 	return r
 }
 
-func refusal(id [16]byte, o dayOutcome, no *domain.Rejection, h restaurantday.Hold) refused {
-	return refused{id, restaurantday.Refused{
+// refusal is what goes on record of a request that was turned away: in which capacity it was
+// made, as guests and staff are judged by different rules, but not by whom.
+func refusal(id [16]byte, meta codec.Metadata, o dayOutcome, no *domain.Rejection, h restaurantday.Hold) refused {
+	meta.CommandID, meta.BodyHash, meta.Actor.User = id, nil, ""
+	return refused{id, meta, restaurantday.Refused{
 		Stamp: domain.Stamp{At: max(h.Now, o.State.Clock())}, Code: no.Code, Party: h.Party,
 		Time: h.Time, StartsAt: h.StartsAt, Seen: o.Entries, Wish: h.Wish, By: h.Actor.Kind, Skip: h.Override.Rule,
 	}}
@@ -128,9 +132,7 @@ func appendDemand(ctx context.Context, store eventstore.Store, c *codec.Codec, s
 			continue
 		}
 		seen[d.id] = true
-		e, err := c.Encode(ctx, stream, codec.EventID(stream, d.id, 0), d.event, codec.Metadata{
-			CommandID: d.id, DecidedAt: d.event.At, Actor: domain.System(),
-		})
+		e, err := c.Encode(ctx, stream, codec.EventID(stream, d.id, 0), d.event, d.meta)
 		if err != nil {
 			return err
 		}

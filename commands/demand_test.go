@@ -53,7 +53,7 @@ func TestRefusalsGoOnRecord(t *testing.T) {
 	}
 	entry := func(key string, e restaurantday.Refused) codec.Decoded {
 		return codec.Decoded{Event: e, Meta: codec.Metadata{
-			CommandID: a.commandID(caller(ada, key), string(id)+" "+evening.String()), DecidedAt: e.At, Actor: domain.System(),
+			CommandID: a.commandID(caller(ada, key), string(id)+" "+evening.String()), DecidedAt: e.At, Actor: domain.Diner(""), RequestID: "req", Role: "diner",
 		}}
 	}
 	want := []codec.Decoded{
@@ -125,7 +125,7 @@ func TestDemandOnRecordAlready(t *testing.T) {
 			stream := eventstore.StreamName("demand-x")
 			c := codec.New(h.keys)
 			one := func(n byte) refused {
-				return refused{[16]byte{n}, restaurantday.Refused{Stamp: domain.Stamp{At: 5}, Code: domain.CodeNoTable, Party: domain.PartySize(n)}}
+				return refused{[16]byte{n}, codec.Metadata{CommandID: [16]byte{n}}, restaurantday.Refused{Stamp: domain.Stamp{At: 5}, Code: domain.CodeNoTable, Party: domain.PartySize(n)}}
 			}
 			for _, list := range [][]refused{{one(1)}, {one(1), one(2), one(2)}, {one(3), one(2), one(4), one(1)}, {one(2), one(3)}} {
 				if err := appendDemand(t.Context(), store, c, stream, list); err != nil {

@@ -153,7 +153,7 @@ func (a *App) UndoAction(
 	who := c.actor(r.State)
 	o, err := a.days.handle(ctx, codec.DayStream(id, date), Request[restaurantday.Command]{
 		Command: restaurantday.Undo{Now: a.now(), Actor: who, Action: action, Number: number},
-		ID:      a.commandID(c, string(id)+" "+date.String()), Meta: a.metadata(c, who),
+		ID:      a.commandID(c, string(id)+" "+date.String()), Meta: a.metadata(ctx, c, who, c.role(r.State)),
 	})
 	if err != nil {
 		return Undone{Booked: addressed(r, date, who)}, err
@@ -185,7 +185,7 @@ func (a *App) onDay(
 ) (dayOutcome, error) {
 	opening, planErr := a.opening(r, date, now)
 	o, err := a.days.handle(ctx, codec.DayStream(r.State.ID, date), Request[restaurantday.Command]{
-		Command: command(opening), ID: id, Meta: a.metadata(c, c.actor(r.State)),
+		Command: command(opening), ID: id, Meta: a.metadata(ctx, c, c.actor(r.State), c.role(r.State)),
 	})
 	if no, ok := domain.Rejected(err); ok && no.Code == domain.CodeNotOpened && planErr != nil {
 		return o, planErr

@@ -28,7 +28,7 @@ func (h *house) hold(a *App, id domain.RestaurantID, key, body string) (dayOutco
 	c.Body = []byte(body)
 	command := a.commandID(c, "the day")
 	return a.days.handle(h.t.Context(), codec.DayStream(id, evening), Request[restaurantday.Command]{
-		ID: command, Meta: a.metadata(c, domain.Diner(ada)),
+		ID: command, Meta: a.metadata(h.t.Context(), c, domain.Diner(ada), roleDiner),
 		Command: restaurantday.Hold{
 			Now: a.now(), Opening: open, Actor: domain.Diner(ada), Diner: ada, Party: 2, Time: "19:00",
 			Confirm: true, Code: confirmationCode(command),

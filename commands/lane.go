@@ -277,10 +277,11 @@ func (l *lane[S, C, E]) decideOne(
 	meta := r.Meta
 	meta.CommandID = r.ID
 	state := w.state
-	encoded := make([]eventstore.Event, len(events))
+	encoded, ids := make([]eventstore.Event, len(events)), make([]eventstore.EventID, len(events))
 	for i, e := range events {
 		meta.DecidedAt = e.DecidedAt()
-		encoded[i], err = l.ledger.codec.Encode(ctx, l.stream, codec.EventID(l.stream, arrival, i), e, meta)
+		ids[i] = codec.EventID(l.stream, arrival, i)
+		encoded[i], err = l.ledger.codec.Encode(ctx, l.stream, ids[i], e, meta)
 		if err != nil {
 			out.err = err
 			return
@@ -301,7 +302,7 @@ func (l *lane[S, C, E]) decideOne(
 	}
 	w.events = append(w.events, encoded...)
 	w.state, w.entries = state, w.entries+uint64(len(events))
-	out.State, out.Entries, out.Events, out.hash = state, w.entries, events, hashOf(r.Meta)
+	out.State, out.Entries, out.Events, out.IDs, out.Meta, out.hash = state, w.entries, events, ids, meta, hashOf(r.Meta)
 	if len(w.events) > 0 {
 		w.rest = append(w.rest, out) // what appends nothing may be so by an event before it
 	}

@@ -46,11 +46,13 @@ type Request[C any] struct {
 
 // Outcome is what a command came to.
 type Outcome[S, E any] struct {
-	State    S                   // right after the command
-	Events   []E                 // what it appended; none where it was so already
-	Entries  uint64              // in the stream right after the command: its revision plus one
-	Position eventstore.Position // of the event that made it so, or of a later one
-	Replayed bool                // the command was accepted before, and this is its first answer
+	State    S                    // right after the command
+	Events   []E                  // what it appended; none where it was so already
+	IDs      []eventstore.EventID // of Events
+	Meta     codec.Metadata       // of Events, each of which has its own DecidedAt
+	Entries  uint64               // in the stream right after the command: its revision plus one
+	Position eventstore.Position  // of the event that made it so, or of a later one
+	Replayed bool                 // the command was accepted before, and this is its first answer
 }
 
 // event is what every aggregate's events have.
@@ -220,7 +222,7 @@ func (f folded[S]) expected() eventstore.Expected {
 // read folds what stands in the stream past f into it. Where see is not nil it is shown
 // each event once that is folded, and ends the reading by returning false.
 func (l *ledger[S, C, E]) read(
-	ctx context.Context, stream eventstore.StreamName, f *folded[S], see func(E) (more bool),
+	ctx context.Context, stream eventstore.StreamName, f *folded[S], see func(read[E]) (more bool),
 ) (err error) {
 	defer recovered(&err)
 	for r, err := range l.store.ReadStream(ctx, stream, eventstore.Revision(f.entries)) {
@@ -241,11 +243,18 @@ func (l *ledger[S, C, E]) read(
 		f.State = l.decider.Evolve(f.State, e)
 		f.mark(d.Meta, uint64(r.Revision))
 		f.entries, f.position = uint64(r.Revision)+1, r.Position
-		if see != nil && !see(e) {
+		if see != nil && !see(read[E]{e, r.ID, d.Meta}) {
 			return nil
 		}
 	}
 	return nil
+}
+
+// read is an event as it was read from its stream.
+type read[E event] struct {
+	event E
+	id    eventstore.EventID
+	meta  codec.Metadata
 }
 
 func (f *folded[S]) mark(meta codec.Metadata, revision uint64) {
@@ -274,12 +283,14 @@ func (l *ledger[S, C, E]) replay(ctx context.Context, stream eventstore.StreamNa
 	}
 	f := folded[S]{State: l.decider.Initial(), outcomes: map[[16]byte]mark{}}
 	var events []E
-	err := l.read(ctx, stream, &f, func(e E) bool {
-		events = append(events, e)
+	var ids []eventstore.EventID
+	err := l.read(ctx, stream, &f, func(e read[E]) bool {
+		events, ids = append(events, e.event), append(ids, e.id)
 		last := f.entries - 1
 		for _, r := range ends[last] {
 			r.Outcome = outcomeOf[S, E](f)
-			r.Events, r.Replayed = slices.Clone(events[r.replay.first:]), true
+			r.Events, r.IDs = slices.Clone(events[r.replay.first:]), slices.Clone(ids[r.replay.first:])
+			r.Meta, r.Replayed = e.meta, true
 		}
 		delete(ends, last)
 		return len(ends) > 0

@@ -40,7 +40,7 @@ func (a *App) MoveReservation(ctx context.Context, c Caller, id domain.Reservati
 		if err != nil {
 			return begun, err
 		}
-		b, err := a.goOn(ctx, c.RequestID, begun.ID, begun.Reservation.Moving)
+		b, err := a.goOn(From(ctx, begun.origin), begun.ID, begun.Reservation.Moving)
 		b.Staff, b.Replayed = begun.Staff, begun.Replayed
 		// A move that came to nothing under this key before is decided anew, as any refusal is.
 		if no, ok := domain.Rejected(err); ok && no.Code == domain.CodeNotMoving && begun.Replayed && again < movesAKey {
@@ -57,7 +57,7 @@ const movesAKey = 16
 // GoOnWithMove does what is left of a move that was begun, and answers whether it could come
 // to be open again: false where nothing is left of it.
 func (a *App) GoOnWithMove(ctx context.Context, id domain.ReservationID, m restaurantday.Moving) (open bool, err error) {
-	_, err = a.goOn(ctx, "", id, m)
+	_, err = a.goOn(ctx, id, m)
 	if _, ok := domain.Rejected(err); ok {
 		err = nil // the other day would not have it; that is on record
 	}
@@ -68,13 +68,13 @@ func (a *App) GoOnWithMove(ctx context.Context, id domain.ReservationID, m resta
 const moveAttempts = 3
 
 // goOn takes a move from wherever it stands to its end.
-func (a *App) goOn(ctx context.Context, requestID string, id domain.ReservationID, m restaurantday.Moving) (Booked, error) {
+func (a *App) goOn(ctx context.Context, id domain.ReservationID, m restaurantday.Moving) (Booked, error) {
 	restaurant, date, number := id.Day()
 	r, err := a.restaurantState(ctx, restaurant)
 	if err != nil {
 		return Booked{}, err
 	}
-	there := mover{a: a, requestID: requestID, id: id, move: m, day: r, stream: codec.DayStream(restaurant, m.To)}
+	there := mover{a: a, id: id, move: m, day: r, stream: codec.DayStream(restaurant, m.To)}
 	for range moveAttempts {
 		here, err := a.days.state(ctx, codec.DayStream(restaurant, date), 0)
 		if err != nil {
@@ -89,7 +89,7 @@ func (a *App) goOn(ctx context.Context, requestID string, id domain.ReservationI
 		}
 		place, err := there.hold(ctx, old)
 		if no, ok := domain.Rejected(err); ok {
-			if _, err := a.ofMove(ctx, requestID, id, "abort", restaurantday.AbortMove{
+			if _, err := a.ofMove(ctx, id, "abort", restaurantday.AbortMove{
 				Now: a.now(), Actor: domain.System(), Number: number, Move: m.Move, Reason: no.Code,
 			}); err != nil {
 				return Booked{}, err
@@ -109,7 +109,7 @@ func (a *App) goOn(ctx context.Context, requestID string, id domain.ReservationI
 		if err != nil {
 			return Booked{}, err
 		}
-		_, err = a.ofMove(ctx, requestID, id, "finish", restaurantday.FinishMove{
+		_, err = a.ofMove(ctx, id, "finish", restaurantday.FinishMove{
 			Now: a.now(), Actor: domain.System(), Number: number, Move: m.Move, To: confirmed.ID,
 		})
 		if _, ok := domain.Rejected(err); ok {
@@ -122,22 +122,21 @@ func (a *App) goOn(ctx context.Context, requestID string, id domain.ReservationI
 
 // ofMove handles a step of a move on the day that the reservation leaves.
 func (a *App) ofMove(
-	ctx context.Context, requestID string, id domain.ReservationID, step string, command restaurantday.Command,
+	ctx context.Context, id domain.ReservationID, step string, command restaurantday.Command,
 ) (dayOutcome, error) {
 	restaurant, date, _ := id.Day()
 	return a.days.handle(ctx, codec.DayStream(restaurant, date), Request[restaurantday.Command]{
-		Command: command, Meta: codec.Metadata{Actor: domain.System(), Reason: "move " + step, RequestID: requestID},
+		Command: command, Meta: byItself(ctx, "move "+step),
 	})
 }
 
 // mover is a move as the day sees it that a reservation goes to.
 type mover struct {
-	a         *App
-	requestID string
-	id        domain.ReservationID // that it moves
-	move      restaurantday.Moving
-	day       restaurantOutcome
-	stream    eventstore.StreamName
+	a      *App
+	id     domain.ReservationID // that it moves
+	move   restaurantday.Moving
+	day    restaurantOutcome
+	stream eventstore.StreamName
 }
 
 // place finds what was booked there for the move, the last first.
@@ -167,12 +166,12 @@ func (m mover) hold(ctx context.Context, old *restaurantday.Reservation) (Booked
 	if place != nil && place.Status.Live() && (place.ExpiresAt == 0 || place.ExpiresAt > max(now, there.State.Clock())) {
 		return booked(there, place.Number)
 	}
-	who := domain.System()
+	meta := byItself(ctx, "move")
 	if old.Online {
-		who = domain.Diner(old.Diner) // by the rules for guests
+		meta.Actor, meta.Role = domain.Diner(old.Diner), roleDiner // by the rules for guests
 	}
 	command := restaurantday.Hold{
-		Now: now, Actor: who, Diner: old.Diner, Party: m.move.Party, Time: m.move.Time, StartsAt: m.move.StartsAt,
+		Now: now, Actor: meta.Actor, Diner: old.Diner, Party: m.move.Party, Time: m.move.Time, StartsAt: m.move.StartsAt,
 		Wish: restaurantday.Wish{Area: old.Wish.Area}, Code: old.Code, Details: old.Details, MovedFrom: m.id,
 	}
 	if command.StartsAt != 0 {
@@ -182,7 +181,7 @@ func (m mover) hold(ctx context.Context, old *restaurantday.Reservation) (Booked
 	command.Opening, planErr = a.opening(m.day, m.move.To, now)
 	o, err := a.days.handle(ctx, m.stream, Request[restaurantday.Command]{
 		Command: command, ID: codec.CommandID("", "move", string(m.id), fmt.Sprintf("%s %d", m.move.Move, times)),
-		Meta: codec.Metadata{Actor: who, Reason: "move", RequestID: m.requestID},
+		Meta: meta,
 	})
 	if no, ok := domain.Rejected(err); ok && no.Code == domain.CodeNotOpened && planErr != nil {
 		return Booked{}, planErr
@@ -197,7 +196,7 @@ func (m mover) hold(ctx context.Context, old *restaurantday.Reservation) (Booked
 func (m mover) confirm(ctx context.Context, place Booked) (Booked, error) {
 	o, err := m.a.days.handle(ctx, m.stream, Request[restaurantday.Command]{
 		Command: restaurantday.Confirm{Now: m.a.now(), Actor: domain.System(), Number: place.Reservation.Number},
-		Meta:    codec.Metadata{Actor: domain.System(), Reason: "move", RequestID: m.requestID},
+		Meta:    byItself(ctx, "move"),
 	})
 	if err != nil {
 		return Booked{}, err
@@ -219,7 +218,7 @@ func (m mover) ended(ctx context.Context, old *restaurantday.Reservation) (Booke
 	if place != nil && (place.Status == restaurantday.StatusPending || place.Status == restaurantday.StatusConfirmed) {
 		_, err := m.a.days.handle(ctx, m.stream, Request[restaurantday.Command]{
 			Command: restaurantday.Cancel{Now: m.a.now(), Actor: domain.System(), Number: place.Number},
-			Meta:    codec.Metadata{Actor: domain.System(), Reason: "the move was ended", RequestID: m.requestID},
+			Meta:    byItself(ctx, "the move was ended"),
 		})
 		if _, ok := domain.Rejected(err); err != nil && !ok {
 			return Booked{}, err

@@ -268,7 +268,7 @@ func TestMoreThanOneWriteTakes(t *testing.T) {
 	h := newHouse(t)
 	id := h.restaurant(200)
 	notes := strings.Repeat("a", 20<<10)
-	got := make([]Booked, 150)
+	got := make([]Booked, 140)
 	appends := h.together(id, len(got), func(a *App, i int) {
 		want := firmTable(id)
 		want.Details.Notes = notes

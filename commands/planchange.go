@@ -133,7 +133,7 @@ func (a *App) ChangePlan(
 			}
 		}
 		r, err := a.restaurants.handle(ctx, codec.RestaurantStream(id), Request[restaurant.Command]{
-			Command: asked, ID: command, Meta: a.metadata(c, by), Only: &o.Entries,
+			Command: asked, ID: command, Meta: a.metadata(ctx, c, by, c.role(o.State)), Only: &o.Entries,
 		})
 		if errors.Is(err, errMovedOn) {
 			continue
@@ -141,8 +141,8 @@ func (a *App) ChangePlan(
 		if err != nil {
 			return Receipt[restaurant.State]{}, "", err
 		}
-		if len(w.days) > 0 && !r.Replayed {
-			a.fence(ctx, w, r.Entries-1)
+		if n := len(r.IDs); n > 0 && len(w.days) > 0 && !r.Replayed {
+			a.fence(From(ctx, following(ProcessPlanRollout, r.IDs[n-1], r.Meta)), w, r.Entries-1)
 		}
 		return receipt(r), made, nil
 	}
@@ -194,7 +194,7 @@ func (a *App) weighable(ctx context.Context, c Caller, command [16]byte, id doma
 		return o, false, err
 	}
 	o, err = a.restaurants.handle(ctx, codec.RestaurantStream(id), Request[restaurant.Command]{
-		Command: restaurant.Publish{}, ID: command, Meta: a.metadata(c, c.actor(r.State)), Only: &never,
+		Command: restaurant.Publish{}, ID: command, Meta: a.metadata(ctx, c, c.actor(r.State), c.role(r.State)), Only: &never,
 	})
 	if errors.Is(err, errMovedOn) {
 		return o, false, nil
@@ -375,7 +375,7 @@ func (a *App) sameSince(ctx context.Context, d weighedDay, revision uint64, id d
 		return true, nil
 	}
 	f := folded[restaurantday.State]{State: a.cfg.Day.Initial(), outcomes: map[[16]byte]mark{}}
-	err := a.days.read(ctx, codec.DayStream(d.state.Restaurant, d.state.Date), &f, func(restaurantday.Event) bool { return f.entries <= revision })
+	err := a.days.read(ctx, codec.DayStream(d.state.Restaurant, d.state.Date), &f, func(read[restaurantday.Event]) bool { return f.entries <= revision })
 	if err != nil {
 		return false, err
 	}

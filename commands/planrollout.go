@@ -52,12 +52,13 @@ func (a *App) rollOut(ctx context.Context, r restaurantOutcome, d dayOutcome) er
 	}
 	stream := codec.DayStream(d.State.Restaurant, d.State.Date)
 	for _, step := range steps {
+		ctx := From(ctx, step.origin)
 		if err := a.fenceDay(ctx, d.State.Restaurant, d.State.Date, step.Plan); err != nil {
 			return err
 		}
 		step.Now = a.now()
 		if _, err = a.days.handle(ctx, stream, Request[restaurantday.Command]{
-			Command: step, Meta: codec.Metadata{Actor: domain.System(), Reason: "change " + step.Change},
+			Command: step.ChangePlan, Meta: byItself(ctx, "change "+step.Change),
 		}); err != nil {
 			return fmt.Errorf("change %s on %s: %w", step.Change, d.State.Date, err)
 		}
@@ -70,9 +71,15 @@ func (a *App) fenceDay(ctx context.Context, id domain.RestaurantID, date domain.
 	change := strconv.FormatUint(plan.Revision, 10)
 	_, err := a.days.handle(ctx, codec.DayStream(id, date), Request[restaurantday.Command]{
 		Command: restaurantday.FencePlan{Now: a.now(), Actor: domain.System(), Change: change, Plan: plan},
-		Meta:    codec.Metadata{Actor: domain.System(), Reason: "change " + change},
+		Meta:    byItself(ctx, "change "+change),
 	})
 	return err
+}
+
+// dayStep is a change as one day is told of it.
+type dayStep struct {
+	restaurantday.ChangePlan
+	origin Origin // the change
 }
 
 // planStep is a change of a restaurant with what was decided for open days.
@@ -81,10 +88,11 @@ type planStep struct {
 	revision  uint64           // of its last event
 	standard  restaurantday.Resolution
 	decisions []restaurant.BookingDecision
+	origin    Origin // of what a day is told: its last event
 }
 
 // stepsFor are the changes that a day has not seen, in order, each as the day is to be told.
-func (a *App) stepsFor(ctx context.Context, day restaurantday.State, r restaurantOutcome) ([]restaurantday.ChangePlan, error) {
+func (a *App) stepsFor(ctx context.Context, day restaurantday.State, r restaurantOutcome) ([]dayStep, error) {
 	has := day.Agreed()
 	if has.Revision >= r.Entries-1 {
 		return nil, nil
@@ -99,7 +107,7 @@ func (a *App) stepsFor(ctx context.Context, day restaurantday.State, r restauran
 	if err != nil {
 		return nil, err
 	}
-	var list []restaurantday.ChangePlan
+	var list []dayStep
 	for _, s := range steps {
 		plan, err := a.planFor(s.state, day, s.revision)
 		if err != nil {
@@ -113,7 +121,7 @@ func (a *App) stepsFor(ctx context.Context, day restaurantday.State, r restauran
 				c.Decisions = append(c.Decisions, restaurantday.Decision{Number: number, Do: d.Do, Message: d.Message})
 			}
 		}
-		list = append(list, c)
+		list = append(list, dayStep{c, s.origin})
 	}
 	return list, nil
 }
@@ -124,19 +132,20 @@ func (a *App) planSteps(ctx context.Context, id domain.RestaurantID, after uint6
 	f := folded[restaurant.State]{State: restaurant.State{}, outcomes: map[[16]byte]mark{}}
 	var open *planStep
 	var decisions []restaurant.BookingDecision
-	err = a.restaurants.read(ctx, codec.RestaurantStream(id), &f, func(e restaurant.Event) bool {
+	err = a.restaurants.read(ctx, codec.RestaurantStream(id), &f, func(r read[restaurant.Event]) bool {
 		revision := f.entries - 1
-		switch e := e.(type) {
+		origin := following(ProcessPlanRollout, r.id, r.meta)
+		switch e := r.event.(type) {
 		case restaurant.BookingDecided:
 			decisions = append(decisions, e.BookingDecision)
 		case restaurant.PlanDecided:
 			if revision > after {
-				steps = append(steps, planStep{state: f.State, revision: revision, standard: e.Default, decisions: decisions})
+				steps = append(steps, planStep{state: f.State, revision: revision, standard: e.Default, decisions: decisions, origin: origin})
 			}
 			decisions, open = nil, nil
 		default:
 			if restaurant.AffectsPlans(e) && revision > after {
-				open = &planStep{state: f.State, revision: revision}
+				open = &planStep{state: f.State, revision: revision, origin: origin}
 			}
 		}
 		return true
@@ -154,7 +163,7 @@ func (a *App) carriedOut(ctx context.Context, day restaurantday.State, r restaur
 		return day, err
 	}
 	for _, step := range steps {
-		events, err := a.cfg.Day.Decide(day, step)
+		events, err := a.cfg.Day.Decide(day, step.ChangePlan)
 		if err != nil {
 			return day, err
 		}

@@ -36,6 +36,8 @@ type Booked struct {
 	Position    eventstore.Position
 	Replayed    bool
 	Staff       bool // the caller works at the restaurant
+
+	origin Origin // of what the house goes on with by itself: a move to another day that this began
 }
 
 type dayOutcome = Outcome[restaurantday.State, restaurantday.Event]
@@ -84,15 +86,16 @@ func (a *App) HoldTable(ctx context.Context, c Caller, h HoldTable) (Booked, err
 	}
 	var planErr error
 	command.Opening, planErr = a.opening(r, h.Date, now)
+	meta := a.metadata(ctx, c, who, c.role(r.State))
 	o, err := a.days.handle(ctx, codec.DayStream(h.Restaurant, h.Date), Request[restaurantday.Command]{
-		Command: command, ID: id, Meta: a.metadata(c, who),
+		Command: command, ID: id, Meta: meta,
 	})
 	if no, ok := domain.Rejected(err); ok {
 		if no.Code == domain.CodeNotOpened && planErr != nil {
 			no, err = rejectionOr(planErr)
 		}
 		if no != nil {
-			a.demand.record(ctx, codec.DemandStream(h.Restaurant, h.Date), refusal(id, o, no, command))
+			a.demand.record(ctx, codec.DemandStream(h.Restaurant, h.Date), refusal(id, meta, o, no, command))
 		}
 	}
 	if err != nil {
@@ -167,7 +170,7 @@ func (a *App) change(
 	commandID := a.commandID(c, string(id)) // of the id that was asked with, wherever it leads
 	for {
 		o, err := a.days.handle(ctx, codec.DayStream(rid, date), Request[restaurantday.Command]{
-			Command: command(who, number), ID: commandID, Meta: a.metadata(c, who),
+			Command: command(who, number), ID: commandID, Meta: a.metadata(ctx, c, who, c.role(r.State)),
 		})
 		if no, ok := domain.Rejected(err); ok && no.Code == domain.CodeMovedAway {
 			next, ferr := a.current(ctx, id)
@@ -185,6 +188,11 @@ func (a *App) change(
 		}
 		b, err := booked(o, number)
 		b.Staff = who.Kind == domain.ActorStaff
+		for i, e := range o.Events {
+			if _, ok := e.(restaurantday.MoveStarted); ok {
+				b.origin = following(ProcessMoves, o.IDs[i], o.Meta)
+			}
+		}
 		return b, err
 	}
 }
@@ -210,7 +218,7 @@ func (a *App) OpenDay(ctx context.Context, id domain.RestaurantID, date domain.S
 			"the restaurant takes bookings %d days ahead", r.State.Policy.HorizonDays))
 	}
 	o, err := a.days.handle(ctx, codec.DayStream(id, date), Request[restaurantday.Command]{
-		Command: *open, Meta: codec.Metadata{Actor: domain.System()},
+		Command: *open, Meta: byItself(ctx, ""),
 	})
 	return o.Position, err
 }
@@ -218,7 +226,7 @@ func (a *App) OpenDay(ctx context.Context, id domain.RestaurantID, date domain.S
 // RecordLapses puts on record which of a day's holds have lapsed.
 func (a *App) RecordLapses(ctx context.Context, id domain.RestaurantID, date domain.ServiceDate) (eventstore.Position, error) {
 	o, err := a.days.handle(ctx, codec.DayStream(id, date), Request[restaurantday.Command]{
-		Command: restaurantday.Lapse{Now: a.now()}, Meta: codec.Metadata{Actor: domain.System()},
+		Command: restaurantday.Lapse{Now: a.now()}, Meta: byItself(ctx, ""),
 	})
 	return o.Position, err
 }

@@ -50,8 +50,9 @@ func (a *App) RegisterRestaurant(ctx context.Context, c Caller, r RegisterRestau
 	// A repeat under the same key must find its first answer, so the key makes the id too.
 	command := a.commandID(c, "restaurants")
 	id := domain.NewRestaurantID(command)
-	by := c.actor(restaurant.State{ID: id, Owner: c.User})
-	return a.restaurantCommand(ctx, c, command, id, by, restaurant.Register{
+	house := restaurant.State{ID: id, Owner: c.User}
+	by := c.actor(house)
+	return a.restaurantCommand(ctx, c, command, house, restaurant.Register{
 		Now: a.now(), Actor: by, ID: id, Owner: c.User, Profile: r.Profile, Zone: a.zone(r.Profile.TimeZone),
 	})
 }
@@ -97,15 +98,14 @@ func (a *App) manageAs(
 	if err != nil {
 		return Receipt[restaurant.State]{}, err
 	}
-	by := c.actor(r.State)
-	return a.restaurantCommand(ctx, c, commandID, id, by, command(by))
+	return a.restaurantCommand(ctx, c, commandID, r.State, command(c.actor(r.State)))
 }
 
 func (a *App) restaurantCommand(
-	ctx context.Context, c Caller, commandID [16]byte, id domain.RestaurantID, by domain.Actor, command restaurant.Command,
+	ctx context.Context, c Caller, commandID [16]byte, house restaurant.State, command restaurant.Command,
 ) (Receipt[restaurant.State], error) {
-	o, err := a.restaurants.handle(ctx, codec.RestaurantStream(id), Request[restaurant.Command]{
-		Command: command, ID: commandID, Meta: a.metadata(c, by),
+	o, err := a.restaurants.handle(ctx, codec.RestaurantStream(house.ID), Request[restaurant.Command]{
+		Command: command, ID: commandID, Meta: a.metadata(ctx, c, c.actor(house), c.role(house)),
 	})
 	if err != nil {
 		return Receipt[restaurant.State]{}, err

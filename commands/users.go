@@ -62,7 +62,7 @@ func (a *App) RegisterUser(ctx context.Context, c Caller, r RegisterUser) (Recei
 	}
 	claim, err := a.claims.handle(ctx, codec.EmailStream(hash), Request[user.ClaimCommand]{
 		Command: user.Claim{Now: now, User: register.ID},
-		Meta:    a.metadata(Caller{RequestID: c.RequestID}, domain.System()),
+		Meta:    a.metadata(ctx, Caller{RequestID: c.RequestID}, domain.System(), ""),
 	})
 	if err != nil {
 		return Receipt[user.State]{}, err
@@ -70,7 +70,7 @@ func (a *App) RegisterUser(ctx context.Context, c Caller, r RegisterUser) (Recei
 	id := claim.State.User
 	register.ID = id
 	o, err := a.users.handle(ctx, codec.UserStream(id), Request[user.Command]{
-		Command: register, ID: command, Meta: a.metadata(c, domain.Diner(id)),
+		Command: register, ID: command, Meta: a.metadata(ctx, c, domain.Diner(id), roleDiner),
 	})
 	if err != nil {
 		return Receipt[user.State]{}, err
@@ -112,7 +112,7 @@ func (a *App) LogIn(ctx context.Context, c Caller, l LogIn) (Receipt[user.State]
 	}
 	o, err := a.users.handle(ctx, codec.UserStream(known.State.ID), Request[user.Command]{
 		Command: user.RecordLogin{Now: a.now()},
-		Meta:    a.metadata(Caller{RequestID: c.RequestID}, domain.Diner(known.State.ID)),
+		Meta:    a.metadata(ctx, Caller{RequestID: c.RequestID}, domain.Diner(known.State.ID), roleDiner),
 	})
 	if err != nil {
 		return Receipt[user.State]{}, err

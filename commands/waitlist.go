@@ -140,7 +140,7 @@ func (a *App) waiter(
 	}
 	who := c.actor(r.State)
 	o, err := a.days.handle(ctx, codec.DayStream(rid, date), Request[restaurantday.Command]{
-		Command: command(who, entry), ID: a.commandID(c, string(id)), Meta: a.metadata(c, who),
+		Command: command(who, entry), ID: a.commandID(c, string(id)), Meta: a.metadata(ctx, c, who, c.role(r.State)),
 	})
 	return o, who, err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"daybook/commands"
 	"daybook/domain"
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
@@ -30,6 +31,8 @@ type Deadlines struct {
 	due     dueHeap
 	at      eventstore.Position // all up to here has been read
 	saved   eventstore.Position
+	reading eventstore.EventID // the record that see is shown, and its metadata
+	beside  codec.Metadata
 	live    atomic.Bool
 	waiting atomic.Int64
 }
@@ -83,6 +86,10 @@ type deadline struct {
 	after eventstore.Position // the record before the one that set it
 	tries int
 	index int // in the heap
+	// cause is the record that set it, correlation what that shares with all that followed
+	// from the same request.
+	cause       eventstore.EventID
+	correlation string
 }
 
 func newDeadlines(name string, cfg Config, r rule) (*Deadlines, error) {
@@ -195,6 +202,7 @@ func (d *Deadlines) see(ctx context.Context, r eventstore.Record) error {
 	if err != nil {
 		return err
 	}
+	d.reading, d.beside = r.ID, decoded.Meta
 	d.rule.see(d, r.Stream, decoded.Event)
 	return nil
 }
@@ -207,7 +215,7 @@ func (d *Deadlines) await(k key, at domain.Instant) {
 		after = before.after
 		d.settle(k)
 	}
-	p := &deadline{key: k, at: at, after: after}
+	p := &deadline{key: k, at: at, after: after, cause: d.reading, correlation: d.beside.CorrelationID()}
 	d.open[k] = p
 	heap.Push(&d.due, p)
 }
@@ -241,7 +249,9 @@ func (d *Deadlines) act(ctx context.Context) {
 			continue
 		}
 		acted[p.stream] = true
-		actx, cancel := context.WithTimeout(ctx, actTimeout)
+		actx, cancel := context.WithTimeout(commands.From(ctx, commands.Origin{
+			Process: d.name, Cause: p.cause.String(), Correlation: p.correlation,
+		}), actTimeout)
 		err := d.rule.act(actx, p.key)
 		cancel()
 		switch {

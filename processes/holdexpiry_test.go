@@ -317,3 +317,36 @@ func TestConfigIsChecked(t *testing.T) {
 		}
 	}
 }
+
+// What a process records says which one it was, and what it followed from.
+func TestLapsesSayWhatTheyFollow(t *testing.T) {
+	h := newHouse(t)
+	c := h.caller()
+	c.RequestID = "req-1"
+	b, err := h.app.HoldTable(t.Context(), c, commands.HoldTable{Restaurant: h.id, Date: h.date, Time: "19:00", Party: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _ := h.start(&checkpoints{})
+	h.read(p, 1)
+	h.moveTo(b.Reservation.ExpiresAt)
+	h.read(p, 0)
+	var held eventstore.EventID
+	for r, err := range h.store.ReadStream(t.Context(), codec.DayStream(h.id, h.date), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch r.Type {
+		case codec.TypeReservationHeld:
+			held = r.ID
+		case codec.TypeReservationExpired:
+			got, err := codec.DecodeMetadata(r)
+			want := codec.Metadata{
+				DecidedAt: b.Reservation.ExpiresAt, Actor: domain.System(), Process: p.Name(), Cause: held.String(), Correlation: "req-1",
+			}
+			if err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("got %+v, %v\nwant %+v", got, err, want)
+			}
+		}
+	}
+}

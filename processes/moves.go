@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"daybook/commands"
 	"daybook/domain"
 	"daybook/domain/restaurantday"
 	"daybook/eventstore"
@@ -30,7 +31,7 @@ func NewMoves(
 	if goOn != nil {
 		r.act = m.act
 	}
-	return newDeadlines("moves", cfg, r)
+	return newDeadlines(commands.ProcessMoves, cfg, r)
 }
 
 type moves struct {

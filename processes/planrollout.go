@@ -3,6 +3,7 @@ package processes
 import (
 	"context"
 
+	"daybook/commands"
 	"daybook/domain"
 	"daybook/domain/restaurant"
 	"daybook/domain/restaurantday"
@@ -47,7 +48,7 @@ func NewPlanRollout(cfg Config, app RollOuts) (*Deadlines, error) {
 			return err
 		}
 	}
-	return newDeadlines("plan-rollout", cfg, r)
+	return newDeadlines(commands.ProcessPlanRollout, cfg, r)
 }
 
 func seeChanges(d *Deadlines, stream eventstore.StreamName, event any) {

@@ -211,6 +211,11 @@ func (h *house) serveLedger(ctx context.Context) (err error) {
 	return nil
 }
 
+// openDay opens a day because a request wants to see it.
+func (h *house) openDay(ctx context.Context, id domain.RestaurantID, date domain.ServiceDate) (eventstore.Position, error) {
+	return h.app.OpenDay(commands.From(ctx, commands.Origin{Correlation: httpapi.RequestID(ctx)}), id, date)
+}
+
 // openProcesses makes what the house does by itself.
 func openProcesses(e *engines, c *codec.Codec, app *commands.App, clock func() time.Time) ([]*processes.Deadlines, error) {
 	cfg := processes.Config{Store: e.store, Codec: c, Checkpoints: e.database.Checkpoints(), Clock: clock}
@@ -253,7 +258,7 @@ func (h *house) routes(closing <-chan struct{}) http.Handler {
 	writeapi.Register(api, h.app, h.signer)
 	readapi.Register(api, readapi.Views{
 		Book: h.views.book, Availability: h.views.availability, Reporting: h.engines.database, Discovery: h.views.discovery,
-		Wait: h.runner.Wait, Head: h.engines.store.Head, OpenDay: h.app.OpenDay, Clock: h.cfg.clock,
+		Wait: h.runner.Wait, Head: h.engines.store.Head, OpenDay: h.openDay, Clock: h.cfg.clock,
 		Closing: closing,
 	})
 	readapi.RegisterHouse(api, readapi.House{

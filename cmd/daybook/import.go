@@ -128,6 +128,7 @@ func (c *importCommand) bringInRestaurants(
 	ctx context.Context, h *house, out io.Writer, owner domain.UserID, digest string, plan importPlan,
 	list []importedRestaurant, since domain.Instant,
 ) (map[string]domain.RestaurantID, error) {
+	ctx = commands.From(ctx, commands.Origin{Cause: importBatch(digest)})
 	bar := progress(out, len(list), "restaurants")
 	defer bar.Close()
 	var mu sync.Mutex
@@ -155,6 +156,10 @@ func (c *importCommand) bringInRestaurants(
 	return ids, g.Wait()
 }
 
+// importBatch names what came from one file, as the cause of all that it made: the same for
+// each run of it.
+func importBatch(digest string) string { return "imp_" + digest[:24] }
+
 // importDay is one restaurant-day's rows.
 type importDay struct {
 	restaurant string
@@ -166,6 +171,7 @@ func bringInDays(
 	ids map[string]domain.RestaurantID, rows []importedReservation,
 ) ([]importOutcome, error) {
 	days, order := daysOf(rows, plan.dayBoundary, zones)
+	ctx = commands.From(ctx, commands.Origin{Cause: importBatch(digest)})
 	bar := progress(out, len(rows), "reservations")
 	defer bar.Close()
 	var mu sync.Mutex

@@ -114,3 +114,17 @@ func TestRoundTrip(t *testing.T) {
 		})
 	}
 }
+
+// TestCorrelation: what shares it is found whatever stands in place of it.
+func TestCorrelation(t *testing.T) {
+	for want, m := range map[string]Metadata{
+		"":                                     {},
+		"a":                                    {Correlation: "a", RequestID: "b", CommandID: [16]byte{1}},
+		"b":                                    {RequestID: "b", CommandID: [16]byte{1}},
+		"01000000-0000-0000-0000-000000000000": {CommandID: [16]byte{1}},
+	} {
+		if got := m.CorrelationID(); got != want {
+			t.Errorf("%+v: got %q, want %q", m, got, want)
+		}
+	}
+}
