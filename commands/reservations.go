@@ -209,13 +209,8 @@ func (a *App) OpenDay(ctx context.Context, id domain.RestaurantID, date domain.S
 	if err != nil {
 		return 0, err
 	}
-	today := domain.ServiceDateAt(now, a.zone(r.State.Profile.TimeZone), r.State.DayBoundary)
-	switch {
-	case date < today:
-		return 0, domain.Reject(domain.CodeInPast, fmt.Sprintf("%s is past", date))
-	case now < open.Plan.BookableFrom:
-		return 0, domain.Reject(domain.CodeTooFarAhead, fmt.Sprintf(
-			"the restaurant takes bookings %d days ahead", r.State.Policy.HorizonDays))
+	if err := r.State.MayOpen(date, open.Plan, a.zone(r.State.Profile.TimeZone), now); err != nil {
+		return 0, err
 	}
 	o, err := a.days.handle(ctx, codec.DayStream(id, date), Request[restaurantday.Command]{
 		Command: *open, Meta: byItself(ctx, ""),

@@ -20,6 +20,7 @@ type board struct {
 	Date         string                `json:"date"`
 	TimeZone     string                `json:"timeZone"`
 	AsOf         string                `json:"asOf" format:"date-time" doc:"the instant it tells of"`
+	Planned      bool                  `json:"planned,omitempty" doc:"where asOf was sent: nobody had asked for the day by then, and this is how it would have been opened"`
 	Revision     uint64                `json:"revision" doc:"of the restaurant-day"`
 	Position     uint64                `json:"position" doc:"up to where in the ledger, at least, all is in it"`
 	PlanRevision uint64                `json:"planRevision" doc:"of the restaurant, which the plan was made from"`
@@ -87,10 +88,12 @@ type boardAction struct {
 
 func (r *reads) board(api *httpapi.API) {
 	op := get("read-day", "/restaurants/{id}/days/{date}", "The day's board, for staff", "Floor")
-	op.Description = "Always current: it is read off the day's own stream. A day that nobody has asked for yet is opened by this."
+	op.Description = "Always current: it is read off the day's own stream. A day that nobody has asked for yet is opened by this. " +
+		"With asOf it opens nothing, and tells of the day as it was then."
 	op.Security, op.Errors = httpapi.LoggedIn, append(op.Errors, http.StatusNotFound, http.StatusForbidden, http.StatusConflict)
 	httpapi.Handle(api, op, func(ctx context.Context, in *struct {
 		After
+		AsOf
 		ID   string `path:"id" doc:"the restaurant's id, rst_…"`
 		Date string `path:"date" doc:"service date, YYYY-MM-DD"`
 	}) (*body[board], error) {
@@ -104,6 +107,13 @@ func (r *reads) board(api *httpapi.API) {
 		date, err := domain.ParseServiceDate(in.Date)
 		if err != nil {
 			return nil, notFound("service date")
+		}
+		past, err := r.past(ctx, in.AsOf)
+		if err != nil {
+			return nil, err
+		}
+		if past != nil {
+			return boardThen(ctx, past, state.ID, date)
 		}
 		position, err := r.Head(ctx)
 		if err != nil {
@@ -121,6 +131,19 @@ func (r *reads) board(api *httpapi.API) {
 		}
 		return &body[board]{boardOf(day, position)}, nil
 	})
+}
+
+// boardThen is the board of a day as it was.
+func boardThen(ctx context.Context, p *book.Past, id domain.RestaurantID, date domain.ServiceDate) (*body[board], error) {
+	ctx, cancel := context.WithTimeout(ctx, lookBack)
+	defer cancel()
+	day, planned, err := dayThen(ctx, p, id, date)
+	if err != nil {
+		return nil, err
+	}
+	b := boardOf(day, p.Position())
+	b.AsOf, b.Planned = exactly(p.At(), day.State.Plan.Zone), planned
+	return &body[board]{b}, nil
 }
 
 func boardOf(d book.Day, position eventstore.Position) board {

@@ -24,6 +24,7 @@ type calendarDay struct {
 }
 
 type calendarBody struct {
+	Moment
 	RestaurantID string        `json:"restaurantId"`
 	Month        string        `json:"month"`
 	Party        int           `json:"party"`
@@ -36,6 +37,7 @@ func (r *reads) calendar(api *httpapi.API) {
 	op.Errors = append(op.Errors, http.StatusNotFound)
 	httpapi.Handle(api, op, func(ctx context.Context, in *struct {
 		After
+		AsOf
 		ID    string `path:"id" doc:"the restaurant's id, rst_…"`
 		Month string `query:"month" required:"true" maxLength:"7" doc:"of service dates, YYYY-MM"`
 		Party int    `query:"party" required:"true" minimum:"1" maximum:"500"`
@@ -48,11 +50,21 @@ func (r *reads) calendar(api *httpapi.API) {
 		if err != nil {
 			return nil, badQuery("month", err.Error())
 		}
-		days, err := r.days(ctx, in.After, state, revision, dates, domain.PartySize(in.Party))
+		past, err := r.past(ctx, in.AsOf)
 		if err != nil {
 			return nil, err
 		}
-		return &body[calendarBody]{calendarBody{RestaurantID: in.ID, Month: in.Month, Party: in.Party, Days: days}}, nil
+		answer := calendarBody{RestaurantID: in.ID, Month: in.Month, Party: in.Party}
+		if past == nil {
+			answer.Days, err = r.days(ctx, in.After, state, revision, dates, domain.PartySize(in.Party))
+		} else if state, revision, err = restaurantThen(ctx, past, state.ID); err == nil {
+			answer.Days, err = daysThen(ctx, past, state, revision, dates, domain.PartySize(in.Party))
+		}
+		if err != nil {
+			return nil, err
+		}
+		answer.Moment = momentOf(past, state.Profile.TimeZone)
+		return &body[calendarBody]{answer}, nil
 	})
 }
 
@@ -89,8 +101,7 @@ func (r *reads) days(
 	if err != nil {
 		return nil, err
 	}
-	today := domain.ServiceDateAt(r.now(), zone, state.DayBoundary)
-	last := domain.ServiceDateAt(r.now(), zone, 0).AddDays(state.Policy.HorizonDays) // booking opens at midnight
+	today, last := bookable(state, zone, r.now())
 	ctx, cancel := context.WithTimeout(ctx, 2*patience)
 	defer cancel()
 	days := make([]calendarDay, len(dates))
@@ -124,10 +135,7 @@ func (r *reads) days(
 						return err
 					}
 				}
-				days[from+i] = calendarDayOf(date, answer, code)
-				if d, ok := state.SpecialDay(date); ok && days[from+i].Open {
-					days[from+i].Name = d.Name
-				}
+				days[from+i] = calendarDayOf(state, date, answer, code)
 			}
 			return nil
 		})
@@ -135,11 +143,20 @@ func (r *reads) days(
 	return days, group.Wait()
 }
 
+// bookable is the first and the last date that can be booked at an instant.
+func bookable(state restaurant.State, zone *time.Location, now domain.Instant) (today, last domain.ServiceDate) {
+	today = domain.ServiceDateAt(now, zone, state.DayBoundary)
+	return today, domain.ServiceDateAt(now, zone, 0).AddDays(state.Policy.HorizonDays) // booking opens at midnight
+}
+
 // calendarDayOf sums an answer up. code is why there is none.
-func calendarDayOf(date domain.ServiceDate, answer availability.Answer, code domain.Code) calendarDay {
+func calendarDayOf(state restaurant.State, date domain.ServiceDate, answer availability.Answer, code domain.Code) calendarDay {
 	day := calendarDay{Date: date.String(), Open: len(answer.Slots) > 0, Code: string(code)}
 	if code != "" {
 		return day
+	}
+	if special, ok := state.SpecialDay(date); ok && day.Open {
+		day.Name = special.Name
 	}
 	if !day.Open {
 		day.Code, day.Reason = string(domain.CodeClosed), answer.Plan.Closure

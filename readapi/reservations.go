@@ -16,22 +16,33 @@ import (
 
 func (r *reads) reservations(api *httpapi.API) {
 	one := get("read-reservation", "/reservations/{id}", "Read a reservation", "Booking")
-	one.Description = "One that was moved to another day is answered for with the reservation it became, under every id it ever had."
+	one.Description = "One that was moved to another day is answered for with the reservation it became, under every id it ever had. " +
+		"With asOf, with the one that it was then."
 	one.Security, one.Errors = httpapi.LoggedIn, append(one.Errors, http.StatusNotFound)
 	httpapi.Handle(api, one, func(ctx context.Context, in *struct {
 		After
+		AsOf
 		ID string `path:"id" doc:"the reservation's id, rsv_…"`
-	}) (*body[httpapi.Reservation], error) {
+	}) (*body[reservationBody], error) {
 		chain, staff, err := r.visible(ctx, in.After, in.ID)
 		if err != nil {
 			return nil, err
+		}
+		past, err := r.past(ctx, in.AsOf)
+		if err != nil {
+			return nil, err
+		}
+		if past != nil {
+			if chain, err = chainThen(ctx, past, domain.ReservationID(in.ID), r.now()); err != nil {
+				return nil, err
+			}
 		}
 		e := chain[len(chain)-1]
 		f := httpapi.ReservationOf(e.ID, e.Reservation, e.Zone, e.Revision)
 		if staff {
 			f = f.ForStaff(e.Reservation)
 		}
-		return &body[httpapi.Reservation]{f}, nil
+		return &body[reservationBody]{reservationBody{f, momentOf(past, e.Zone)}}, nil
 	})
 
 	own := get("own-reservations", "/users/me/reservations", "Your own reservations, newest first", "People")
@@ -53,6 +64,12 @@ func (r *reads) reservations(api *httpapi.API) {
 		}
 		return &body[page[ownReservation]]{out}, nil
 	})
+}
+
+// reservationBody is a reservation, and of when.
+type reservationBody struct {
+	httpapi.Reservation
+	Moment
 }
 
 // visible reads a reservation with all that it was moved from and to, for its diner or the

@@ -18,13 +18,23 @@ func (r *reads) restaurants(api *httpapi.API) {
 	op.Errors = append(op.Errors, http.StatusNotFound)
 	httpapi.Handle(api, op, func(ctx context.Context, in *struct {
 		After
+		AsOf
 		ID string `path:"id" doc:"the restaurant's id, rst_…"`
-	}) (*body[httpapi.Restaurant], error) {
+	}) (*body[restaurantBody], error) {
 		state, revision, err := r.restaurant(ctx, in.After, in.ID)
 		if err != nil {
 			return nil, err
 		}
-		return &body[httpapi.Restaurant]{httpapi.RestaurantOf(state, revision, false)}, nil
+		past, err := r.past(ctx, in.AsOf)
+		if err != nil {
+			return nil, err
+		}
+		if past != nil {
+			if state, revision, err = restaurantThen(ctx, past, state.ID); err != nil {
+				return nil, err
+			}
+		}
+		return &body[restaurantBody]{restaurantBody{httpapi.RestaurantOf(state, revision, false), momentOf(past, state.Profile.TimeZone)}}, nil
 	})
 }
 
@@ -43,6 +53,12 @@ func (r *reads) restaurant(ctx context.Context, a After, id string) (restaurant.
 	return state, revision, err
 }
 
+// restaurantBody is a restaurant, and of when.
+type restaurantBody struct {
+	httpapi.Restaurant
+	Moment
+}
+
 // slot is one time at which a party may be seated.
 type slot struct {
 	Time       string `json:"time" doc:"local, HH:MM"`
@@ -55,6 +71,7 @@ type slot struct {
 }
 
 type availabilityBody struct {
+	Moment
 	RestaurantID     string        `json:"restaurantId"`
 	Date             string        `json:"date"`
 	Party            int           `json:"party"`
@@ -70,6 +87,7 @@ func (r *reads) availability(api *httpapi.API) {
 	op.Errors = append(op.Errors, http.StatusNotFound)
 	httpapi.Handle(api, op, func(ctx context.Context, in *struct {
 		After
+		AsOf
 		DayQuery
 		Alternatives bool `query:"alternatives" doc:"where no slot is free, tell of the days around that have some"`
 	}) (*body[availabilityBody], error) {
@@ -77,11 +95,18 @@ func (r *reads) availability(api *httpapi.API) {
 		if err != nil {
 			return nil, err
 		}
+		past, err := r.past(ctx, in.AsOf)
+		if err != nil {
+			return nil, err
+		}
+		if past != nil {
+			return r.availabilityThen(ctx, in.After, past, asked, in.Alternatives)
+		}
 		answer, err := r.offers(ctx, in.After, asked)
 		if err != nil {
 			return nil, err
 		}
-		if in.Alternatives && !slices.ContainsFunc(answer.Slots, func(s slot) bool { return s.Available }) {
+		if in.Alternatives && answer.full() {
 			if answer.AlternativeDates, err = r.around(ctx, in.After, asked); err != nil {
 				return nil, err
 			}
@@ -121,6 +146,11 @@ func (r *reads) offers(ctx context.Context, a After, asked dayAsked) (availabili
 	if err != nil {
 		return availabilityBody{}, err
 	}
+	return offersOf(asked, answer, code), nil
+}
+
+// offersOf is the answer's form. code is why the day has no slots.
+func offersOf(asked dayAsked, answer availability.Answer, code domain.Code) availabilityBody {
 	b := availabilityBody{
 		RestaurantID: string(asked.restaurant), Date: asked.date.String(), Party: int(asked.party), Revision: answer.Revision,
 		Slots: slotsOf(answer), Code: string(code),
@@ -128,7 +158,12 @@ func (r *reads) offers(ctx context.Context, a After, asked dayAsked) (availabili
 	if code == domain.CodeClosed && answer.Plan != nil {
 		b.Reason = answer.Plan.Closure
 	}
-	return b, nil
+	return b
+}
+
+// full reports whether no slot is free.
+func (b availabilityBody) full() bool {
+	return !slices.ContainsFunc(b.Slots, func(s slot) bool { return s.Available })
 }
 
 // daysAround is how many days before and after one are looked at for free slots.
@@ -141,16 +176,24 @@ func (r *reads) around(ctx context.Context, a After, asked dayAsked) ([]calendar
 	if err != nil {
 		return nil, err
 	}
-	var dates []domain.ServiceDate
+	days, err := r.days(ctx, a, state, revision, datesAround(asked.date), asked.party)
+	return withSlots(days), err
+}
+
+// datesAround is the dates around one, the nearest first and of two as near the earlier.
+func datesAround(date domain.ServiceDate) (dates []domain.ServiceDate) {
 	for n := 1; n <= daysAround; n++ {
-		for _, near := range []domain.ServiceDate{asked.date.AddDays(-n), asked.date.AddDays(n)} {
+		for _, near := range []domain.ServiceDate{date.AddDays(-n), date.AddDays(n)} {
 			if _, err := domain.ParseServiceDate(near.String()); err == nil {
 				dates = append(dates, near)
 			}
 		}
 	}
-	days, err := r.days(ctx, a, state, revision, dates, asked.party)
-	return slices.DeleteFunc(days, func(d calendarDay) bool { return d.AvailableSlots == 0 }), err
+	return dates
+}
+
+func withSlots(days []calendarDay) []calendarDay {
+	return slices.DeleteFunc(days, func(d calendarDay) bool { return d.AvailableSlots == 0 })
 }
 
 // day answers for one day, and has it opened where this is the first question after it. A

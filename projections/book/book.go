@@ -1,5 +1,6 @@
 // Package book reads single restaurants and reservations off their own streams: the book
-// itself, always current, with nothing stored but folded states in memory.
+// itself, always current, with nothing stored but folded states in memory, and as it was at
+// any moment before.
 //
 // What belongs here: reads of one aggregate, with what is personal decrypted for those who
 // may see it. Lists, searches and availability are the other read models'; who may see
@@ -23,16 +24,26 @@ import (
 // ErrNotFound says that there is no such restaurant, day, reservation or entry of a waitlist.
 var ErrNotFound = errors.New("book: not found")
 
+// Ledger is what the book is read off.
+type Ledger interface {
+	eventstore.Reader
+	Head(ctx context.Context) (eventstore.Position, error)
+}
+
 // Book reads aggregates. Safe for concurrent use.
 type Book struct {
+	store       Ledger
+	codec       *codec.Codec
+	folding     chan struct{} // has a place for each stream that is folded for the past
 	restaurants *projections.Folds[restaurant.State]
 	days        *projections.Folds[restaurantday.State]
 }
 
 // New makes a Book over a store.
-func New(store eventstore.Reader, c *codec.Codec) *Book {
+func New(store Ledger, c *codec.Codec) *Book {
 	r, d := restaurant.Decider(), restaurantday.Decider()
 	return &Book{
+		store: store, codec: c, folding: make(chan struct{}, foldsAtOnce),
 		restaurants: projections.NewFolds(store, 4096, r.Initial, evolve(c, r.Evolve)),
 		days:        projections.NewFolds(store, 1024, d.Initial, evolve(c, d.Evolve)),
 	}
@@ -42,22 +53,41 @@ func New(store eventstore.Reader, c *codec.Codec) *Book {
 // shown without it.
 func evolve[S, E any](c *codec.Codec, fold func(S, E) S) projections.Evolve[S] {
 	return func(ctx context.Context, state S, r eventstore.Record) (next S, err error) {
-		// A panic left to Folds would be taken for a record to leave out.
-		defer func() {
-			if v := recover(); v != nil {
-				next, err = state, fmt.Errorf("book: %s at revision %d of %s: panic: %v\n%s", r.Type, r.Revision, r.Stream, v, debug.Stack())
-			}
-		}()
-		d, err := c.Decode(ctx, r)
+		e, err := read[E](ctx, c, r)
 		if err != nil {
 			return state, err
 		}
-		e, ok := d.Event.(E)
-		if !ok {
-			return state, fmt.Errorf("book: %s in stream %s is no event of its aggregate", r.Type, r.Stream)
-		}
-		return fold(state, e), nil
+		next = state
+		err = guarded(r, func() { next = fold(state, e) })
+		return next, err
 	}
+}
+
+// read decodes a record of the aggregate whose events are of type E.
+func read[E any](ctx context.Context, c *codec.Codec, r eventstore.Record) (e E, err error) {
+	err = guarded(r, func() {
+		var d codec.Decoded
+		if d, err = c.Decode(ctx, r); err != nil {
+			return
+		}
+		ok := false
+		if e, ok = d.Event.(E); !ok {
+			err = fmt.Errorf("book: %s in stream %s is no event of its aggregate", r.Type, r.Stream)
+		}
+	})
+	return e, err
+}
+
+// guarded makes an error of a panic: left to Folds it would be taken for a record to leave
+// out.
+func guarded(r eventstore.Record, do func()) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("book: %s at revision %d of %s: panic: %v\n%s", r.Type, r.Revision, r.Stream, v, debug.Stack())
+		}
+	}()
+	do()
+	return nil
 }
 
 // Restaurant reads a restaurant and its revision.

@@ -20,8 +20,22 @@ type Entry struct {
 // Reservation reads one reservation as of now: a hold that has lapsed by then reads as
 // expired, whether or not that was recorded yet.
 func (b *Book) Reservation(ctx context.Context, id domain.ReservationID, now domain.Instant) (Entry, error) {
+	return entry(ctx, b.asOf(now), id)
+}
+
+// asOf reads days as of now.
+func (b *Book) asOf(now domain.Instant) readDay {
+	return func(ctx context.Context, restaurant domain.RestaurantID, date domain.ServiceDate) (Day, error) {
+		return b.Day(ctx, restaurant, date, now)
+	}
+}
+
+// readDay reads a day as of some moment.
+type readDay func(context.Context, domain.RestaurantID, domain.ServiceDate) (Day, error)
+
+func entry(ctx context.Context, read readDay, id domain.ReservationID) (Entry, error) {
 	restaurant, date, number := id.Day()
-	d, err := b.Day(ctx, restaurant, date, now)
+	d, err := read(ctx, restaurant, date)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -38,13 +52,21 @@ const maxMoves = 64
 // Chain reads a reservation with all that it was moved from and to, the oldest first. The
 // last one is where it is now. It ends at what cannot be found, and at 64 moves either way.
 func (b *Book) Chain(ctx context.Context, id domain.ReservationID, now domain.Instant) ([]Entry, error) {
-	e, err := b.Reservation(ctx, id, now)
+	return chain(ctx, func(ctx context.Context, id domain.ReservationID) (Entry, error) {
+		return b.Reservation(ctx, id, now)
+	}, id)
+}
+
+func chain(
+	ctx context.Context, read func(context.Context, domain.ReservationID) (Entry, error), id domain.ReservationID,
+) ([]Entry, error) {
+	e, err := read(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	var before []Entry
 	for from := e.Reservation.MovedFrom; from != "" && len(before) < maxMoves; {
-		was, err := b.Reservation(ctx, from, now)
+		was, err := read(ctx, from)
 		// One that never came to be moved here is another's past.
 		if errors.Is(err, ErrNotFound) || err == nil && was.Reservation.MovedTo != first(before, e).ID {
 			break
@@ -65,7 +87,7 @@ func (b *Book) Chain(ctx context.Context, id domain.ReservationID, now domain.In
 		if last.Status != restaurantday.StatusMoved || last.MovedTo == "" {
 			break
 		}
-		next, err := b.Reservation(ctx, last.MovedTo, now)
+		next, err := read(ctx, last.MovedTo)
 		if errors.Is(err, ErrNotFound) {
 			break
 		}
