@@ -57,7 +57,30 @@ func refusal(id [16]byte, meta codec.Metadata, o dayOutcome, no *domain.Rejectio
 	return refused{id, meta, restaurantday.Refused{
 		Stamp: domain.Stamp{At: max(h.Now, o.State.Clock())}, Code: no.Code, Party: h.Party,
 		Time: h.Time, StartsAt: h.StartsAt, Seen: o.Entries, Wish: h.Wish, By: h.Actor.Kind, Skip: h.Override.Rule,
+		Slot: slotAsked(o.State.Plan, h),
 	}}
+}
+
+// slotAsked is the slot that a hold named; zero where the plan that it was decided by has no
+// such slot, or two of that time.
+func slotAsked(plan *restaurantday.Plan, h restaurantday.Hold) (asked restaurantday.Slot) {
+	if plan == nil && h.Opening != nil {
+		plan = h.Opening.Plan
+	}
+	if plan == nil {
+		return asked
+	}
+	found := 0
+	for _, s := range plan.Slots {
+		if h.StartsAt == s.StartsAt || h.StartsAt == 0 && h.Time == s.Time {
+			asked = s
+			found++
+		}
+	}
+	if found != 1 {
+		return restaurantday.Slot{}
+	}
+	return asked
 }
 
 // record takes a refusal down; it waits only where thousands wait already.

@@ -56,10 +56,11 @@ func TestRefusalsGoOnRecord(t *testing.T) {
 			CommandID: a.commandID(caller(ada, key), string(id)+" "+evening.String()), DecidedAt: e.At, Actor: domain.Diner(""), RequestID: "req", Role: "diner",
 		}}
 	}
+	slot := restaurantday.Slot{Time: "19:00", StartsAt: startsAt, Closes: startsAt.AddMinutes(240), Shift: "dinner"}
 	want := []codec.Decoded{
-		entry("full", restaurantday.Refused{Stamp: domain.Stamp{At: seven}, Code: domain.CodeNoTable, Party: 2, Time: "19:00", Seen: 3, By: domain.ActorDiner}),
+		entry("full", restaurantday.Refused{Stamp: domain.Stamp{At: seven}, Code: domain.CodeNoTable, Party: 2, Time: "19:00", Seen: 3, By: domain.ActorDiner, Slot: slot}),
 		entry("large", restaurantday.Refused{Stamp: domain.Stamp{At: ten}, Code: domain.CodePartyTooLarge, Party: 3, StartsAt: startsAt, Seen: 3,
-			Wish: restaurantday.Wish{Area: "terrace"}, By: domain.ActorDiner}),
+			Wish: restaurantday.Wish{Area: "terrace"}, By: domain.ActorDiner, Slot: slot}),
 		entry("off", restaurantday.Refused{Stamp: domain.Stamp{At: ten}, Code: domain.CodeOffSlot, Party: 2, Time: "19:10", Seen: 3, By: domain.ActorDiner}),
 	}
 	if got := h.events(demand); !reflect.DeepEqual(got, want) {

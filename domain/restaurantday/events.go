@@ -301,6 +301,7 @@ type Refused struct {
 	Wish     Wish
 	By       domain.ActorKind // the capacity in which it was asked; empty in entries of before that was told
 	Skip     domain.Code      // the rule that staff asked to set aside; empty for none
+	Slot     Slot             // of the plan it was decided by; zero where that has no such slot, and in entries of before
 }
 
 func (Opened) dayEvent()             {}

@@ -298,18 +298,20 @@ type refusedV1 struct {
 	Wish     wishV1           `json:"wish,omitzero"`
 	By       domain.ActorKind `json:"by,omitempty"`
 	Skip     domain.Code      `json:"skip,omitempty"`
+	Slot     slotV1           `json:"slot,omitzero"`
 }
 
 var demandRefused = open(TypeDemandRefused,
 	func(e restaurantday.Refused) refusedV1 {
 		return refusedV1{
 			Code: e.Code, Party: e.Party, Time: e.Time, StartsAt: e.StartsAt, Seen: e.Seen, Wish: wishV1(e.Wish), By: e.By, Skip: e.Skip,
+			Slot: slotV1(e.Slot),
 		}
 	},
 	func(f refusedV1, s domain.Stamp) restaurantday.Refused {
 		return restaurantday.Refused{
 			Stamp: s, Code: f.Code, Party: f.Party, Time: f.Time, StartsAt: f.StartsAt, Seen: f.Seen,
-			Wish: restaurantday.Wish(f.Wish), By: f.By, Skip: f.Skip,
+			Wish: restaurantday.Wish(f.Wish), By: f.By, Skip: f.Skip, Slot: restaurantday.Slot(f.Slot),
 		}
 	})
 

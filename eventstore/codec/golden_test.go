@@ -170,6 +170,9 @@ func goldens() []golden {
 			Stamp: stamp, Code: domain.CodeNoTable, Party: 6, StartsAt: at, Seen: 41,
 			Wish: restaurantday.Wish{Table: table.ID, Area: "terrace"}, By: domain.ActorStaff, Skip: domain.CodePacingFull,
 		}},
+		{"demand.refused.v1.slot", 1, DemandStream(testRestaurant, testDate), restaurantday.Refused{
+			Stamp: stamp, Code: domain.CodeNoTable, Party: 6, Time: "19:00", Seen: 41, By: domain.ActorDiner, Slot: slot,
+		}},
 		{"restaurant.registered.v1", 1, RestaurantStream(testRestaurant), restaurant.Registered{
 			Stamp: stamp, ID: testRestaurant, Owner: testUser, Profile: profile, DayBoundary: 300, Policy: policy,
 		}},

@@ -49,7 +49,7 @@ var inClear = map[string][]string{
 	},
 	TypeReservationReassigned:    {"Tables[]"},
 	TypeReservationCancelled:     {"Diner", "By", "Change"},
-	TypeDemandRefused:            {"Code", "Time", "Wish.Table", "Wish.Area", "By", "Skip"},
+	TypeDemandRefused:            {"Code", "Time", "Wish.Table", "Wish.Area", "By", "Skip", "Slot.Time", "Slot.Shift"},
 	TypeRestaurantRegistered:     append([]string{"ID", "Owner", "Policy.Assignment"}, profileInClear...),
 	TypeRestaurantProfileChanged: profileInClear,
 	TypeRestaurantHoursSet:       {"Shifts[].Name"},
