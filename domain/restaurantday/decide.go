@@ -86,7 +86,7 @@ func (p *page) add(e Event) {
 	p.events = append(p.events, e)
 	p.State = evolve(p.State, e)
 	switch e.(type) {
-	case Expired, Cancelled, Amended, TablesMoved, Completed, NoShow, Reinstated, Moved, WaitlistJoined, WaitlistLeft, PlanChanged:
+	case Expired, Cancelled, Amended, TablesMoved, Unpinned, Seated, Completed, NoShow, Reinstated, Moved, WaitlistJoined, WaitlistLeft, PlanChanged:
 		p.freed = true
 	default: // takes up room or leaves it as it is
 	}

@@ -88,6 +88,11 @@ func (s State) slotFor(hhmm string, at domain.Instant, skip domain.Code) (Slot, 
 	if at == 0 {
 		at = s.Plan.instantNear(hhmm)
 	}
+	// Within a day of each slot: further off is another service date, which has a book of its own.
+	const day = 24 * 60
+	if slots := s.Plan.Slots; at <= slots[len(slots)-1].StartsAt.AddMinutes(-day) || at >= slots[0].StartsAt.AddMinutes(day) {
+		return slot, no
+	}
 	return s.Plan.slotMade(at), nil
 }
 

@@ -48,7 +48,8 @@ func (s State) amend(c Amend) ([]Event, error) {
 		}
 		a.Slot = slot
 	}
-	if a.Party == r.Party && a.Slot == r.Slot && a.Wish == r.Wish {
+	if a.Party == r.Party && a.Slot.StartsAt == r.Slot.StartsAt && a.Wish == r.Wish {
+		a.Slot = r.Slot // a plan of since may close it at another time
 		if !a.Told || a.Details == r.Details {
 			return nil, nil
 		}
@@ -99,7 +100,7 @@ func (p *page) replace(r *Reservation, a Amended, c Amend) (Seating, *domain.Rej
 	request := p.again(r, a.Party, a.Wish, c)
 	request.Slot = a.Slot
 	bars := without.bars
-	if a.Slot == r.Slot {
+	if a.Slot.StartsAt == r.Slot.StartsAt {
 		bars = without.barsHere // it has that time
 	}
 	refuse := func(no *domain.Rejection) (Seating, *domain.Rejection) {
@@ -195,7 +196,7 @@ func (s State) seatParty(c Seat) ([]Event, error) {
 		return nil, domain.Reject(domain.CodeTooEarly, fmt.Sprintf("a party can be seated from %d minutes before its time", seatEarlyMinutes),
 			domain.Reason{Rule: "starts_at", Limit: int64(r.Turn.From), Actual: int64(p.t)})
 	}
-	had, must := p.Plan.tableIndexes(r.Tables), r.Bound
+	had, must := p.Plan.whole(r.Tables), r.Bound
 	if len(c.Tables) > 0 {
 		if had, err = p.Plan.indexes(c.Tables); err != nil {
 			return nil, err
@@ -303,7 +304,7 @@ func (p *page) restore(r, back *Reservation, skip domain.Code, must bool) *domai
 		}
 		request.Occupied = domain.Interval{From: from, To: max(back.Occupied.To, p.t+1)}
 	}
-	seating, no := o.placeFor(request, p.Plan.tableIndexes(back.Tables), must)
+	seating, no := o.placeFor(request, p.Plan.whole(back.Tables), must)
 	if no != nil {
 		return no
 	}

@@ -22,10 +22,22 @@ func anyLife(t *rapid.T, s State, plan *Plan, now domain.Instant) Command {
 	slot := plan.Slots[rapid.IntRange(0, len(plan.Slots)-1).Draw(t, "slot")]
 	open := &Open{Now: now, Restaurant: restaurant, Date: 20000, Plan: plan}
 	table := []domain.TableID{plan.Tables[rapid.IntRange(0, len(plan.Tables)-1).Draw(t, "table")].ID}
-	override := rapid.SampledFrom([]Override{{}, {}, {}, {Rule: domain.CodePacingFull, Reason: "friends"}, {Rule: domain.CodeTooSoon, Reason: "friends"}}).Draw(t, "override")
+	if other := plan.Tables[rapid.IntRange(0, len(plan.Tables)-1).Draw(t, "second table")].ID; rapid.IntRange(0, 3).Draw(t, "two tables") == 0 && other != table[0] {
+		table = append(table, other)
+	}
+	wish := rapid.SampledFrom([]Wish{{}, {}, {}, {}, {Table: "tbl_0"}, {Area: "bar"}}).Draw(t, "wish")
+	override := rapid.SampledFrom([]Override{
+		{}, {}, {}, {Rule: domain.CodePacingFull, Reason: "friends"}, {Rule: domain.CodeTooSoon, Reason: "friends"},
+		{Rule: domain.CodeOutsideHours, Reason: "friends"}, {Rule: domain.CodePartyTooLarge, Reason: "friends"}, {Rule: domain.CodeInPast, Reason: "friends"},
+	}).Draw(t, "override")
+	off := domain.Instant(0)
+	if override.Rule == domain.CodeOutsideHours || override.Rule == domain.CodePartyTooLarge {
+		off = 10 * minute
+		party += domain.PartySize(rapid.IntRange(0, 3).Draw(t, "too many"))
+	}
 	switch rapid.SampledFrom([]string{
 		"hold", "hold", "hold", "hold", "confirm", "confirm", "cancel", "lapse", "amend", "move table", "pin", "seat", "seat", "complete",
-		"complete", "no-show", "reinstate", "walk in", "join", "join", "join", "leave", "accept", "start", "finish", "abort", "undo", "undo", "change", "fence",
+		"complete", "no-show", "reinstate", "walk in", "join", "join", "join", "leave", "accept", "start", "finish", "abort", "undo", "undo", "change", "fence", "extend",
 	}).Draw(t, "command") {
 	case "confirm":
 		return Confirm{Now: now, Actor: actor, Number: number}
@@ -34,7 +46,17 @@ func anyLife(t *rapid.T, s State, plan *Plan, now domain.Instant) Command {
 	case "lapse":
 		return Lapse{Now: now}
 	case "amend":
-		return Amend{Now: now, Actor: actor, Number: number, Party: party, StartsAt: slot.StartsAt, Override: override}
+		c := Amend{Now: now, Actor: actor, Number: number, Party: party, StartsAt: slot.StartsAt + off, Override: overrideOf(actor, override)}
+		if rapid.IntRange(0, 3).Draw(t, "same time") == 0 {
+			c.StartsAt = 0
+		}
+		if wish != (Wish{}) {
+			c.Wish = WishChanges{Table: &wish.Table, Area: &wish.Area}
+		}
+		if rapid.IntRange(0, 3).Draw(t, "told") == 0 {
+			c.Details.Notes = &[]string{"window"}[0]
+		}
+		return c
 	case "move table":
 		return MoveTable{Now: now, Actor: actor, Number: number, Tables: table}
 	case "pin":
@@ -50,16 +72,19 @@ func anyLife(t *rapid.T, s State, plan *Plan, now domain.Instant) Command {
 	case "no-show":
 		return MarkNoShow{Now: now, Actor: actor, Number: number}
 	case "reinstate":
-		return Reinstate{Now: now, Actor: actor, Number: number, Override: override}
+		return Reinstate{Now: now, Actor: actor, Number: number, Override: overrideOf(actor, override)}
 	case "walk in":
-		c := WalkIn{Now: now, Actor: actor, Opening: open, Party: party, Override: override}
+		c := WalkIn{Now: now, Actor: actor, Opening: open, Party: party, Wish: wish, Override: overrideOf(actor, override)}
+		if rapid.IntRange(0, 3).Draw(t, "at these") == 0 {
+			c.Tables = table
+		}
 		if w, ok := s.WaitlistEntry(entry); ok && w.WalkIn {
 			c.Entry = entry
 		}
 		return c
 	case "join":
 		return JoinWaitlist{
-			Now: now, Opening: open, Actor: actor, Diner: someone, Party: party, From: slot.StartsAt,
+			Now: now, Opening: open, Actor: actor, Diner: someone, Party: party, Wish: wish, From: slot.StartsAt,
 			To: slot.StartsAt + domain.Instant(rapid.IntRange(0, 3).Draw(t, "half hours"))*30*minute, WalkIn: rapid.IntRange(0, 3).Draw(t, "at the door") == 3,
 		}
 	case "leave":
@@ -73,25 +98,70 @@ func anyLife(t *rapid.T, s State, plan *Plan, now domain.Instant) Command {
 	case "abort":
 		return AbortMove{Now: now, Actor: actor, Number: number, Move: "m"}
 	case "undo":
-		return Undo{Now: now, Actor: actor}
+		c := Undo{Now: now, Actor: actor}
+		if rapid.Bool().Draw(t, "undo of one") {
+			c.Number = number
+		}
+		return c
+	case "extend":
+		return ExtendHold{Now: now, Actor: actor, Number: number, Until: now + 10*minute}
 	case "change", "fence":
-		next := *plan
-		if s.Plan != nil {
-			next.Revision = s.Plan.Revision + 1
-		}
-		next.Slots = slices.DeleteFunc(slices.Clone(plan.Slots), func(o Slot) bool { return o == slot && rapid.Bool().Draw(t, "slot gone") })
-		if len(plan.Tables) > 1 && rapid.Bool().Draw(t, "table gone") {
-			next.Tables = slices.DeleteFunc(slices.Clone(plan.Tables), func(o Table) bool { return o.ID == table[0] })
-		}
+		next := anyNext(t, s, plan, slot, table)
 		if rapid.IntRange(0, 2).Draw(t, "fence") == 0 {
-			return FencePlan{Now: now, Actor: host, Change: "c", Plan: &next}
+			return FencePlan{Now: now, Actor: host, Change: fmt.Sprint(next.Revision), Plan: next}
 		}
-		return ChangePlan{Now: now, Actor: host, Change: "c", Plan: &next, Binding: rapid.Bool().Draw(t, "binding"), Default: rapid.SampledFrom([]Resolution{Keep, Relocate, CallOff, ""}).Draw(t, "default")}
+		do := []Resolution{Keep, Relocate, CallOff, ""}
+		return ChangePlan{
+			Now: now, Actor: host, Change: fmt.Sprint(next.Revision), Plan: next, Binding: rapid.Bool().Draw(t, "binding"),
+			Default: rapid.SampledFrom(do).Draw(t, "default"), Decisions: []Decision{{Number: number, Do: rapid.SampledFrom(do[:3]).Draw(t, "decision")}},
+		}
 	}
 	return Hold{
-		Now: now, Opening: open, Actor: actor, Diner: someone, Party: party, StartsAt: slot.StartsAt,
+		Now: now, Opening: open, Actor: actor, Diner: someone, Party: party, StartsAt: slot.StartsAt + off, Wish: wish,
 		Confirm: rapid.Bool().Draw(t, "confirm"), Override: overrideOf(actor, override),
+		MovedFrom: rapid.SampledFrom([]domain.ReservationID{"", "", "", "rsv_y"}).Draw(t, "moved from"),
 	}
+}
+
+// anyNext draws what becomes of a plan: tables and hours go and come back, and the rules are others.
+func anyNext(t *rapid.T, s State, plan *Plan, slot Slot, tables []domain.TableID) *Plan {
+	next := *plan
+	if s.Plan != nil {
+		next.Revision = s.Plan.Revision + uint64(rapid.IntRange(1, 2).Draw(t, "revision"))
+	}
+	next.Slots = slices.DeleteFunc(slices.Clone(plan.Slots), func(o Slot) bool { return o == slot && rapid.Bool().Draw(t, "slot gone") })
+	change := rapid.IntRange(0, 7).Draw(t, "change")
+	if change == 0 || change == 1 {
+		next.Tables = slices.DeleteFunc(slices.Clone(plan.Tables), func(o Table) bool { return slices.Contains(tables, o.ID) })
+		next.Combinations = slices.DeleteFunc(slices.Clone(plan.Combinations), func(c Combination) bool {
+			return slices.ContainsFunc(c.Tables, func(id domain.TableID) bool { return slices.Contains(tables, id) })
+		})
+	}
+	switch change {
+	case 2:
+		next.Combinations = nil
+	case 3:
+		next.Blocks = append(slices.Clip(plan.Blocks), Block{ID: "blk_1", Tables: tables, During: domain.Interval{From: slot.StartsAt, To: slot.StartsAt + hour}})
+	case 4:
+		next.Blocks = nil
+	case 5:
+		next.Policy.Assignment = rapid.SampledFrom([]Assignment{FirstFit, LateBinding}).Draw(t, "assignment then")
+		next.Policy.BufferMinutes = rapid.SampledFrom([]int{0, 15}).Draw(t, "buffer then")
+	case 6:
+		next.Tables = slices.Clone(plan.Tables)
+		for i := range next.Tables {
+			o := &next.Tables[i]
+			o.OfflineOnly, o.Min, o.Max = !o.OfflineOnly, min(o.Min+1, o.Max), max(o.Min, o.Max-1)
+		}
+		slices.SortStableFunc(next.Tables, func(a, b Table) int { return int(a.Max - b.Max) })
+	case 7:
+		next.Policy.Turns = []TurnTime{{UpToParty: 500, Minutes: 40}}
+		next.Slots = slices.Clone(next.Slots)
+		for i := range next.Slots {
+			next.Slots[i].Closes -= 30 * minute
+		}
+	}
+	return &next
 }
 
 func overrideOf(a domain.Actor, o Override) Override {
@@ -166,7 +236,7 @@ func apart(s State) error {
 		if r.Status.Live() != (ok && r.Status != StatusCompleted) {
 			return fmt.Errorf("%d is %s and on the floor: %t", n, r.Status, ok)
 		}
-		if ok && (b.From != r.Occupied.From || b.To != r.Occupied.To || b.Bound != r.Bound || b.Expires != r.ExpiresAt) {
+		if ok && !reflect.DeepEqual(*b, s.bookingOf(r)) {
 			return fmt.Errorf("the book has %+v, the floor %+v", r, b)
 		}
 	}
@@ -190,7 +260,7 @@ func apart(s State) error {
 func first(before, after State, c Command, events []Event) error {
 	freed := slices.ContainsFunc(events, func(e Event) bool {
 		switch e.(type) {
-		case Cancelled, Expired, Completed, NoShow, Moved, WaitlistJoined, PlanChanged, Amended:
+		case Cancelled, Expired, Completed, NoShow, Moved, WaitlistJoined, PlanChanged, Amended, TablesMoved, Seated, Reinstated, Unpinned:
 			return true
 		default:
 			return false
@@ -209,8 +279,7 @@ func first(before, after State, c Command, events []Event) error {
 // is one of the table's, and the waitlist is served in its order.
 func TestLifeIsLawful(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		plan := anyPlan(t)
-		plan.Policy.Assignment = rapid.SampledFrom([]Assignment{FirstFit, LateBinding}).Draw(t, "assignment")
+		plan := anyRules(t)
 		d := Decider()
 		s := d.Initial()
 		var log []Event

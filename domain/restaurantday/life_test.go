@@ -269,3 +269,60 @@ func TestMoveToAnotherDay(t *testing.T) {
 		t.Errorf("lapsed: %v", no)
 	}
 }
+
+// A party that sits on is not sat upon when the next one's time is over, too.
+func TestWhoSitsOnThroughTheNext(t *testing.T) {
+	at := evening + 3*hour
+	s := given(t, firm(now, 4, "18:00"), firm(now, 2, "18:00"), firm(now, 2, "18:00"), firm(now, 4, "20:00"))
+	for n := range uint32(3) {
+		s = Decider().Fold(s, decided(t, s, Seat{Now: evening, Actor: host, Number: n + 1})...)
+	}
+	s = Decider().Fold(s, decided(t, s, Cancel{Now: evening, Actor: host, Number: 4})...)
+	s = Decider().Fold(s, decided(t, s, firm(evening, 2, "19:30"))...)
+	s = Decider().Fold(s, decided(t, s, MoveTable{Now: evening + hour, Actor: host, Number: 5, Tables: []domain.TableID{"tbl_a"}})...)
+	walk := WalkIn{Now: at, Actor: host, Party: 2, Tables: []domain.TableID{"tbl_a"}}
+	if no := refused(t, s, walk); no.Code != domain.CodeNoTable {
+		t.Errorf("got %+v", no)
+	}
+}
+
+// What staff may set aside is the hours of the day, not the day.
+func TestOutsideHoursIsOfTheDay(t *testing.T) {
+	aside := Override{Rule: domain.CodeOutsideHours, Reason: "regulars"}
+	s := given(t, firm(now, 2, "18:00"))
+	for _, at := range []domain.Instant{evening - 20*hour, evening + 24*hour, evening + 5000*24*hour, 1, 1 << 62} {
+		h := hold(now, 2, "")
+		h.Actor, h.StartsAt, h.Override = host, at, aside
+		if no := refused(t, s, h); no.Code != domain.CodeOutsideHours {
+			t.Errorf("held for %s: %+v", at, no)
+		}
+		if no := refused(t, s, Amend{Now: now, Actor: host, Number: 1, StartsAt: at, Override: aside}); no.Code != domain.CodeOutsideHours {
+			t.Errorf("amended to %s: %+v", at, no)
+		}
+	}
+	h := hold(now, 2, "")
+	h.Actor, h.StartsAt, h.Override = host, evening-2*hour, aside
+	if got := decided(t, s, h)[0].(Held).Slot; got != (Slot{Time: "16:00", StartsAt: evening - 2*hour, Closes: evening + 10*hour, Shift: "dinner"}) {
+		t.Errorf("held for %+v", got)
+	}
+}
+
+// A party that is told the time it has is not asked for notice again, though its shift closes
+// at another time by now.
+func TestAmendedToItsOwnTime(t *testing.T) {
+	next := plan()
+	next.Revision = 1
+	for i := range next.Slots {
+		next.Slots[i].Closes -= 10 * minute
+	}
+	s := given(t, firm(now, 2, "18:00"), ChangePlan{Now: now, Actor: host, Change: "c", Plan: next})
+	late := evening - 30*minute
+	guest := domain.Diner(diner)
+	if got := decided(t, s, Amend{Now: late, Actor: guest, Number: 1, Time: "18:00", Party: 2}); got != nil {
+		t.Errorf("nothing was changed, yet %+v", got)
+	}
+	got := decided(t, s, Amend{Now: late, Actor: guest, Number: 1, Time: "18:00", Party: 1})
+	if a := got[0].(Amended); a.Party != 1 || a.Slot != next.Slots[0] {
+		t.Errorf("amended: %+v", a)
+	}
+}

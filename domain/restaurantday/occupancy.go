@@ -213,6 +213,15 @@ func (p *Plan) tableIndexes(ids []domain.TableID) (tables []int) {
 	return tables
 }
 
+// whole are the places of all of a party's tables; none where the plan lacks one of them, as
+// what is left of a combination does not seat it.
+func (p *Plan) whole(ids []domain.TableID) []int {
+	if tables := p.tableIndexes(ids); len(tables) == len(ids) {
+		return tables
+	}
+	return nil
+}
+
 // tableIDs names the tables at these places.
 func (p *Plan) tableIDs(tables []int) []domain.TableID {
 	ids := make([]domain.TableID, len(tables))
@@ -271,24 +280,17 @@ func (o Occupancy) gap(table int, want domain.Interval) (idle domain.Instant, fr
 	if o.isBlocked(table, want) {
 		return 0, false
 	}
-	// The last that begins before want ends is the only one that can reach into it.
-	uses := o.tables[table]
-	i, end := 0, len(uses)
-	for i < end {
-		if mid := (i + end) / 2; uses[mid].From < want.To {
-			i = mid + 1
-		} else {
-			end = mid
-		}
-	}
 	before, after := want.From, want.To // nothing near: no idle time counted on that side
-	if i > 0 {
-		if before = uses[i-1].To; before > want.From {
+	// All that begin before want ends are looked at, not the last alone: who sits longer than
+	// it was to, sits on when the next would have left already.
+	for _, b := range o.tables[table] {
+		if b.From >= want.To {
+			after = b.From
+			break
+		}
+		if before = b.To; before > want.From {
 			return 0, false
 		}
-	}
-	if i < len(uses) {
-		after = uses[i].From
 	}
 	return (want.From - before) + (after - want.To), true
 }

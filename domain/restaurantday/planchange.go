@@ -55,7 +55,7 @@ func (s State) Preview(plan *Plan, t domain.Instant) (touched []Touch) {
 		return nil
 	}
 	t = s.at(t)
-	next := s.Occupancy.replan(plan)
+	next := s.replanned(plan)
 	for n := uint32(1); int(n) <= s.Reservations(); n++ {
 		r, _ := s.book.get(n)
 		if status := r.statusAt(t); status != StatusPending && status != StatusConfirmed {

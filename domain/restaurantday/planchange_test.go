@@ -217,3 +217,47 @@ func TestABindingChangeFallsBack(t *testing.T) {
 		t.Errorf("all have tables: %+v", changed.Settled)
 	}
 }
+
+// A table that a plan takes away and a later one brings back is the party's again that was
+// kept without it.
+func TestTableThatComesBack(t *testing.T) {
+	floor := func(revision uint64, tables ...Table) ChangePlan {
+		p := plan()
+		p.Revision, p.Tables = revision, tables
+		return ChangePlan{Now: now, Actor: host, Change: "c", Plan: p, Default: Keep, Binding: true}
+	}
+	all := plan().Tables
+	s := given(t, firm(now, 2, "18:00"), firm(now, 2, "18:00"), firm(now, 4, "18:00"), floor(1, all[1:]...))
+	if b, _ := s.booking(1); b.Tables != nil {
+		t.Fatalf("its table is gone, yet it has %v", b.Tables)
+	}
+	s = Decider().Fold(s, decided(t, s, floor(2, all...))...)
+	r, _ := s.Reservation(1)
+	if b, _ := s.booking(1); !reflect.DeepEqual(*b, s.bookingOf(r)) || r.Tables[0] != "tbl_a" {
+		t.Errorf("the book has %+v, the floor %+v", r, b)
+	}
+	if no := refused(t, s, hold(now, 2, "18:00")); no.Code != domain.CodeNoTable {
+		t.Errorf("its table was given away: %v", no)
+	}
+}
+
+// What is left of a combination does not seat a party.
+func TestWhatIsLeftOfACombination(t *testing.T) {
+	seat := Seat{Now: evening, Actor: host, Number: 1}
+	with := func(p *Plan) *Plan {
+		p.Combinations = []Combination{{ID: "cmb_1", Tables: []domain.TableID{"tbl_b", "tbl_c"}, Min: 5, Max: 6}}
+		return p
+	}
+	h := firm(now, 6, "18:00")
+	h.Opening = &Open{Now: now, Restaurant: restaurant, Date: 20000, Plan: with(plan())}
+	next := plan()
+	next.Revision, next.Tables = 1, plan().Tables[:2]
+	s := given(t, h, ChangePlan{Now: now, Actor: host, Change: "c", Plan: next, Default: Keep, Binding: true})
+	if no := refused(t, s, seat); no.Code != domain.CodeNoTable {
+		t.Errorf("got %+v", no)
+	}
+	bound := given(t, h, Pin{Now: now, Actor: host, Number: 1}, ChangePlan{Now: now, Actor: host, Change: "c", Plan: next, Default: Keep, Binding: true})
+	if no := refused(t, bound, seat); no.Code != domain.CodeNoTable {
+		t.Errorf("bound: %+v", no)
+	}
+}

@@ -51,7 +51,7 @@ func (s State) fencedBy(change string) bool {
 func (s State) withFence(e PlanFenced) State {
 	s.unfenced = s.agreed()
 	s.fences = &fence{e, s.fences}
-	s.Occupancy = s.replan(s.Plan.fenced(e))
+	s.Occupancy = s.replanned(s.Plan.fenced(e))
 	return s
 }
 
@@ -69,8 +69,27 @@ func (s State) withPlan(plan *Plan) State {
 		s.fences, s.unfenced = &fence{e, s.fences}, plan
 		now = now.fenced(e)
 	}
-	s.Occupancy = s.replan(now)
+	s.Occupancy = s.replanned(now)
 	return s
+}
+
+// replanned returns the floor under another plan. Who was kept when a plan took tables away
+// has them again under one that brings them back, and nobody else gets them.
+func (s State) replanned(plan *Plan) Occupancy {
+	o := s.replan(plan)
+	for _, b := range o.Bookings() {
+		r, ok := s.book.get(b.Number)
+		if !ok || len(b.Tables) == len(r.Tables) {
+			continue
+		}
+		without := o.release(b.Number)
+		tables := plan.tableIndexes(r.Tables)
+		if len(tables) > len(b.Tables) && len(without.inTheWay(nil, tables, b.occupied())) == 0 {
+			b.Tables = tables
+			o = without.place(b)
+		}
+	}
+	return o
 }
 
 // fenced is the plan without what a fence keeps from being booked.

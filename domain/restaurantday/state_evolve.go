@@ -214,6 +214,9 @@ func (s State) reinstated(e Reinstated) State {
 	switch e.To {
 	case StatusPending:
 		s.pending = withPending(s.pending, pending{e.Number, e.ExpiresAt})
+		if old.Entry != 0 { // it was accepted, and is an offer again
+			s.waitlist = s.waitlist.edit(old.Entry, func(w *WaitlistEntry) { w.Status = WaitlistOffering })
+		}
 	case StatusSeated:
 		s.seated = append(slices.Clip(s.seated), e.Number)
 	default: // of the others there are no lists

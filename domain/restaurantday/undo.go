@@ -93,7 +93,7 @@ func (p *page) amendBack(r, back *Reservation) *domain.Rejection {
 	o := p.release(r.Number)
 	seating, no := o.placeFor(Request{
 		Slot: back.Slot, Party: back.Party, Wish: back.Wish, Staff: !back.Online, Now: p.t, Occupied: back.Occupied,
-	}, p.Plan.tableIndexes(back.Tables), back.Bound)
+	}, p.Plan.whole(back.Tables), back.Bound)
 	if no != nil {
 		return no
 	}

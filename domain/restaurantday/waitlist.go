@@ -86,6 +86,9 @@ func (p *page) mayWait(c JoinWaitlist, j WaitlistJoined) *domain.Rejection {
 	if largest := p.largest(r); j.Party > largest {
 		return p.explain(domain.CodePartyTooLarge, r)
 	}
+	if len(p.options(r)) == 0 {
+		return p.noTable(r) // however many leave
+	}
 	if j.From == 0 || j.To < j.From {
 		return domain.Invalid("to", "want the first and the last time that will do, in this order")
 	}

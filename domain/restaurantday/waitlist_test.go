@@ -130,3 +130,52 @@ func TestTheDoor(t *testing.T) {
 		Seated{Stamp: stamp(at + 2), Number: 4, Covers: 3, Tables: c, Occupied: occupied},
 		WaitlistLeft{Stamp: stamp(at + 2), Entry: 2, By: ByRestaurant, Reason: LeftSeated})
 }
+
+// A table is freed by a party that is seated elsewhere, too, and one can be had that was not
+// while a party was pinned.
+func TestSeatingAndUnpinningFree(t *testing.T) {
+	at := evening - 50*minute
+	s := given(t, firm(now, 4, "18:00"), waits(now, "usr_4", 4))
+	s = Decider().Fold(s, decided(t, s, Seat{Now: at, Actor: host, Number: 1, Tables: []domain.TableID{"tbl_a"}})...)
+	if w, _ := s.WaitlistEntry(1); w.Status != WaitlistOffering {
+		t.Errorf("seated elsewhere: %+v", w)
+	}
+
+	late := plan()
+	late.Policy.Assignment = LateBinding
+	late.Tables[2].Min = 1
+	opened := firm(now, 2, "18:00")
+	opened.Opening.Plan = late
+	s = given(t, opened, MoveTable{Now: now, Actor: host, Number: 1, Tables: []domain.TableID{"tbl_c"}}, waits(now, "usr_4", 4))
+	s = Decider().Fold(s, decided(t, s, Pin{Now: now, Actor: host, Number: 1, Off: true})...)
+	if w, _ := s.WaitlistEntry(1); w.Status != WaitlistOffering {
+		t.Errorf("unpinned: %+v", w)
+	}
+}
+
+// Nobody waits for what cannot be.
+func TestNothingToWaitFor(t *testing.T) {
+	c := waits(now, "usr_4", 2)
+	c.Wish = Wish{Area: "cellar"}
+	if no := refused(t, full(t), c); no.Code != domain.CodeNoTable || no.Reasons[0].Rule != "table_capacity" {
+		t.Errorf("got %+v", no)
+	}
+}
+
+// An offer that staff accepted, and take that back, is an offer again: its guest can turn it
+// down.
+func TestAcceptedByMistake(t *testing.T) {
+	s := given(t, firm(now, 4, "18:00"), waits(now, "usr_4", 4))
+	for _, c := range []Command{
+		Cancel{Now: now, Actor: host, Number: 1}, AcceptOffer{Now: now + 1, Actor: host, Entry: 1}, Undo{Now: now + 2, Actor: host},
+	} {
+		s = Decider().Fold(s, decided(t, s, c)...)
+	}
+	if w, _ := s.WaitlistEntry(1); w.Status != WaitlistOffering {
+		t.Errorf("taken back: %+v", w)
+	}
+	s = Decider().Fold(s, decided(t, s, LeaveWaitlist{Now: now + 3, Actor: domain.Diner("usr_4"), Entry: 1})...)
+	if r, _ := s.Reservation(2); r.Status != StatusCancelled {
+		t.Errorf("turned down: %+v", r)
+	}
+}
