@@ -20,6 +20,7 @@ import (
 	"daybook/domain/restaurant"
 	"daybook/domain/restaurantday"
 	"daybook/domain/user"
+	"daybook/domain/webhook"
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
 )
@@ -61,6 +62,16 @@ type UseCases interface {
 	LeaveWaitlist(context.Context, Caller, domain.WaitlistID) (Waiting, error)
 	AcceptOffer(context.Context, Caller, domain.WaitlistID) (Booked, error)
 
+	// Webhooks: the owner's.
+	CreateWebhook(context.Context, Caller, domain.RestaurantID, CreateWebhook) (Webhooked, error)
+	ChangeWebhook(context.Context, Caller, domain.RestaurantID, domain.WebhookID, ChangeWebhook) (Webhooked, error)
+	PauseWebhook(context.Context, Caller, domain.RestaurantID, domain.WebhookID) (Webhooked, error)
+	ResumeWebhook(context.Context, Caller, domain.RestaurantID, domain.WebhookID) (Webhooked, error)
+	RemoveWebhook(context.Context, Caller, domain.RestaurantID, domain.WebhookID) (Webhooked, error)
+	RotateWebhookSecret(ctx context.Context, c Caller, id domain.RestaurantID, hook domain.WebhookID, overlap time.Duration) (Webhooked, error)
+	ReplayWebhook(ctx context.Context, c Caller, id domain.RestaurantID, hook domain.WebhookID, after uint64) (Webhooked, error)
+	TestWebhook(context.Context, Caller, domain.RestaurantID, domain.WebhookID) (Webhooked, error)
+
 	// The house itself.
 	OpenDay(context.Context, domain.RestaurantID, domain.ServiceDate) (eventstore.Position, error)
 	RecordLapses(context.Context, domain.RestaurantID, domain.ServiceDate) (eventstore.Position, error)
@@ -69,6 +80,8 @@ type UseCases interface {
 	GoOnWithMove(context.Context, domain.ReservationID, restaurantday.Moving) (open bool, err error)
 	BringInRestaurant(context.Context, BringInRestaurant) (domain.RestaurantID, error)
 	BringIn(context.Context, BringIn) ([]BroughtIn, error)
+	SuspendWebhook(context.Context, domain.RestaurantID, domain.WebhookID, domain.Instant, webhook.Because) error
+	ForgetWebhook(context.Context, domain.WebhookID) error
 }
 
 // Passwords hashes and checks passwords.
@@ -91,6 +104,9 @@ type Config struct {
 	// NeighboursWithin is how long a refusal looks for alternatives on the days around, 50 ms
 	// by default.
 	NeighboursWithin time.Duration
+	// Receiver checks an address that webhooks are to be sent to, and tells its tidied form and
+	// its host. Where it is nil, webhooks are refused.
+	Receiver func(url string) (tidied, host string, err error)
 	Log              *slog.Logger
 }
 
@@ -101,6 +117,7 @@ type App struct {
 	restaurants *ledger[restaurant.State, restaurant.Command, restaurant.Event]
 	users       *ledger[user.State, user.Command, user.Event]
 	claims      *ledger[user.ClaimState, user.ClaimCommand, user.ClaimEvent]
+	webhooks    *ledger[webhook.State, webhook.Command, webhook.Event]
 	demand      *demandRecorder
 	plans       planMemo
 	offered     offeredMemo
@@ -142,6 +159,7 @@ func New(cfg Config) (*App, error) {
 		restaurants: newLedger(cfg.Store, cfg.Codec, restaurant.Decider(), cfg.Clock, 4096),
 		users:       newLedger(cfg.Store, cfg.Codec, user.Decider(), cfg.Clock, 1024),
 		claims:      newLedger(cfg.Store, cfg.Codec, user.ClaimDecider(), cfg.Clock, 256),
+		webhooks:    newLedger(cfg.Store, cfg.Codec, webhook.Decider(), cfg.Clock, 256),
 	}
 	a.demand = newDemandRecorder(cfg.Store, cfg.Codec, cfg.Log)
 	return a, nil

@@ -27,6 +27,8 @@ type (
 	// WaitlistID is "wtl_" and 36 characters: like a ReservationID, of the entry's number in
 	// that day's waitlist.
 	WaitlistID string
+	// WebhookID is "whk_" and 26 characters.
+	WebhookID string
 )
 
 const (
@@ -58,6 +60,9 @@ func NewBlockID(b [16]byte) BlockID { return BlockID("blk_" + encode(b)) }
 // NewClosureID writes 16 bytes as an id.
 func NewClosureID(b [16]byte) ClosureID { return ClosureID("cls_" + encode(b)) }
 
+// NewWebhookID writes 16 bytes as an id.
+func NewWebhookID(b [16]byte) WebhookID { return WebhookID("whk_" + encode(b)) }
+
 func encode(b [16]byte) string { return idEncoding.EncodeToString(b[:]) }
 
 // ParseRestaurantID checks s.
@@ -81,6 +86,9 @@ func ParseBlockID(s string) (BlockID, error) { return parseID[BlockID](s, "blk_"
 
 // ParseClosureID checks s.
 func ParseClosureID(s string) (ClosureID, error) { return parseID[ClosureID](s, "cls_", idBody) }
+
+// ParseWebhookID checks s.
+func ParseWebhookID(s string) (WebhookID, error) { return parseID[WebhookID](s, "whk_", idBody) }
 
 // ParseReservationID checks s: its form, and that it names an entry that there could be, so
 // that a made-up id leads to no day outside the range of dates.

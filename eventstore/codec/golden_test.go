@@ -17,6 +17,7 @@ import (
 	"daybook/domain/restaurant"
 	"daybook/domain/restaurantday"
 	"daybook/domain/user"
+	"daybook/domain/webhook"
 	"daybook/eventstore"
 )
 
@@ -77,6 +78,7 @@ func goldens() []golden {
 	atTheDoor := joined
 	atTheDoor.Diner, atTheDoor.Online, atTheDoor.WalkIn, atTheDoor.Quoted = "", false, true, at.AddMinutes(35)
 	atTheDoor.Details = guest.Details
+	hook, hooks := domain.NewWebhookID([16]byte{15}), WebhooksStream(testRestaurant)
 	return []golden{
 		{"day.opened.v1", 1, testDay, restaurantday.Opened{Stamp: stamp, Restaurant: testRestaurant, Date: testDate, Plan: restaurantday.Plan{
 			Revision: 5, Zone: "America/Los_Angeles", Slots: []restaurantday.Slot{slot}, Tables: []restaurantday.Table{table},
@@ -227,6 +229,23 @@ func goldens() []golden {
 			Stamp: stamp, Days: []restaurant.DaySeen{{Date: testDate, Revision: 41}}, Default: restaurantday.Keep,
 		}},
 		{"restaurant.published.v1", 1, RestaurantStream(testRestaurant), restaurant.Published{Stamp: stamp}},
+		{"webhook.created.v1", 1, hooks, webhook.Created{
+			Stamp: stamp, ID: hook, Host: "hooks.example.com", URL: "https://hooks.example.com/in?token=abc", Secret: "whsec_c2VjcmV0",
+		}},
+		{"webhook.created.v1.whole", 1, hooks, webhook.Created{
+			Stamp: stamp, ID: hook, After: new(uint64), Events: []string{"day.", "reservation."}, Personal: true, Host: "hooks.example.com",
+			URL: "https://hooks.example.com/in", Description: "the till", Secret: "whsec_c2VjcmV0",
+		}},
+		{"webhook.changed.v1", 1, hooks, webhook.Changed{
+			Stamp: stamp, ID: hook, Events: []string{"reservation.held"}, Personal: true, Host: "hooks.example.com",
+			URL: "https://hooks.example.com/in", Description: "the till",
+		}},
+		{"webhook.paused.v1", 1, hooks, webhook.Paused{Stamp: stamp, ID: hook, Because: webhook.BecauseFailing}},
+		{"webhook.resumed.v1", 1, hooks, webhook.Resumed{Stamp: stamp, ID: hook}},
+		{"webhook.secret_rotated.v1", 1, hooks, webhook.SecretRotated{Stamp: stamp, ID: hook, OldUntil: at, Secret: "whsec_bmV3"}},
+		{"webhook.replayed.v1", 1, hooks, webhook.Replayed{Stamp: stamp, ID: hook, After: 41}},
+		{"webhook.test_requested.v1", 1, hooks, webhook.TestRequested{Stamp: stamp, ID: hook}},
+		{"webhook.removed.v1", 1, hooks, webhook.Removed{Stamp: stamp, ID: hook}},
 		{"user.registered.v1", 1, UserStream(testUser), user.Registered{
 			Stamp: stamp, ID: testUser, EmailHash: string(email)[len(EmailPrefix):], Email: "zoe@example.com", FirstName: "Zoë", LastName: "Quill",
 			Phone: "+15035550101", PasswordHash: "$argon2id$v=19$m=65536,t=1,p=2$c2FsdA$aGFzaA", Consents: []user.Consent{"marketing"},

@@ -55,6 +55,7 @@ func TestStreamNames(t *testing.T) {
 		{testDay, eventstore.StreamName("day-" + body + "-2026-11-21")},
 		{DemandStream(testRestaurant, testDate), eventstore.StreamName("demand-" + body + "-2026-11-21")},
 		{RestaurantStream(testRestaurant), eventstore.StreamName("restaurant-" + body)},
+		{WebhooksStream(testRestaurant), eventstore.StreamName("webhooks-" + body)},
 		{UserStream(testUser), eventstore.StreamName("user-" + string(testUser)[len("usr_"):])},
 		{EmailStream(hash), "email-ab00000000000000000000000000000000000000000000000000000000000001"},
 	} {
@@ -83,6 +84,19 @@ func TestParseStreams(t *testing.T) {
 	}
 	if u, ok := ParseUserStream(UserStream(testUser)); u != testUser || !ok {
 		t.Errorf("user: got %s, %t", u, ok)
+	}
+	if r, ok := ParseWebhooksStream(WebhooksStream(testRestaurant)); r != testRestaurant || !ok {
+		t.Errorf("webhooks: got %s, %t", r, ok)
+	}
+	trade := eventstore.StreamPrefix(TradePrefixes(testRestaurant)...)
+	for name, want := range map[eventstore.StreamName]bool{
+		testDay: true, DemandStream(testRestaurant, testDate): true, RestaurantStream(testRestaurant): true,
+		WebhooksStream(testRestaurant): false, UserStream(testUser): false, DayStream(domain.NewRestaurantID([16]byte{99}), testDate): false,
+	} {
+		r, ok := TradeOf(name)
+		if got := ok && r == testRestaurant; got != want || trade.Passes(name, "x") != want {
+			t.Errorf("%s: of the restaurant's trade %t, passes %t, want %t", name, got, trade.Passes(name, "x"), want)
+		}
 	}
 	body := string(testRestaurant)[len("rst_"):]
 	for _, name := range []eventstore.StreamName{

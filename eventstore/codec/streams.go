@@ -13,6 +13,7 @@ const (
 	DayPrefix        = "day-"
 	DemandPrefix     = "demand-"
 	RestaurantPrefix = "restaurant-"
+	WebhooksPrefix   = "webhooks-"
 	UserPrefix       = "user-"
 	EmailPrefix      = "email-"
 )
@@ -35,6 +36,29 @@ func DemandStream(r domain.RestaurantID, d domain.ServiceDate) eventstore.Stream
 // RestaurantStream is a restaurant's own.
 func RestaurantStream(r domain.RestaurantID) eventstore.StreamName {
 	return eventstore.StreamName(RestaurantPrefix + strings.TrimPrefix(string(r), restaurantIDPrefix))
+}
+
+// WebhooksStream is where a restaurant's webhooks stand.
+func WebhooksStream(r domain.RestaurantID) eventstore.StreamName {
+	return eventstore.StreamName(WebhooksPrefix + strings.TrimPrefix(string(r), restaurantIDPrefix))
+}
+
+// TradePrefixes are the starts of the names of the streams that tell of a restaurant's
+// trade: its own, its days and the demand they could not meet.
+func TradePrefixes(r domain.RestaurantID) []string {
+	body := strings.TrimPrefix(string(r), restaurantIDPrefix)
+	return []string{DayPrefix + body + "-", DemandPrefix + body + "-", RestaurantPrefix + body}
+}
+
+// TradeOf returns whose trade a stream tells of.
+func TradeOf(s eventstore.StreamName) (domain.RestaurantID, bool) {
+	if r, _, ok := ParseDayStream(s); ok {
+		return r, true
+	}
+	if r, _, ok := ParseDemandStream(s); ok {
+		return r, true
+	}
+	return ParseRestaurantStream(s)
 }
 
 // UserStream is a user's own.
@@ -60,6 +84,16 @@ func ParseDemandStream(s eventstore.StreamName) (domain.RestaurantID, domain.Ser
 // ParseRestaurantStream returns whose stream s is.
 func ParseRestaurantStream(s eventstore.StreamName) (domain.RestaurantID, bool) {
 	body, ok := strings.CutPrefix(string(s), RestaurantPrefix)
+	if !ok {
+		return "", false
+	}
+	r, err := domain.ParseRestaurantID(restaurantIDPrefix + body)
+	return r, err == nil
+}
+
+// ParseWebhooksStream returns whose webhooks a stream is about.
+func ParseWebhooksStream(s eventstore.StreamName) (domain.RestaurantID, bool) {
+	body, ok := strings.CutPrefix(string(s), WebhooksPrefix)
 	if !ok {
 		return "", false
 	}

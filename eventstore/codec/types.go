@@ -52,6 +52,15 @@ const (
 	TypeRestaurantBookingDecided = "restaurant.booking_decided"
 	TypeRestaurantPlanDecided    = "restaurant.plan_decided"
 
+	TypeWebhookCreated       = "webhook.created"
+	TypeWebhookChanged       = "webhook.changed"
+	TypeWebhookPaused        = "webhook.paused"
+	TypeWebhookResumed       = "webhook.resumed"
+	TypeWebhookSecretRotated = "webhook.secret_rotated"
+	TypeWebhookReplayed      = "webhook.replayed"
+	TypeWebhookTestRequested = "webhook.test_requested"
+	TypeWebhookRemoved       = "webhook.removed"
+
 	TypeUserRegistered = "user.registered"
 	TypeUserLoggedIn   = "user.logged_in"
 	TypeEmailClaimed   = "email.claimed"
@@ -70,6 +79,18 @@ func allForms() []form {
 		restaurantSpecialDaySet, restaurantSpecialDayRemoved, restaurantClosureAdded, restaurantClosureRemoved,
 		restaurantBlockAdded, restaurantBlockRemoved, restaurantCombinationAdded, restaurantCombinationRemoved,
 		restaurantBookingDecided, restaurantPlanDecided,
+		webhookCreated, webhookChanged, webhookPaused, webhookResumed, webhookSecretRotated, webhookReplayed,
+		webhookTestRequested, webhookRemoved,
 		userRegistered, userLoggedIn, emailClaimed,
 	}
+}
+
+// Types lists the type of every event this program can read and write.
+func Types() []string {
+	forms := allForms()
+	names := make([]string, len(forms))
+	for i, f := range forms {
+		names[i] = f.typeName()
+	}
+	return names
 }

@@ -7,6 +7,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/restaurant"
 	"daybook/domain/restaurantday"
+	"daybook/domain/webhook"
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
 )
@@ -81,6 +82,16 @@ func (v *View) collect(ctx context.Context, c *changes, r eventstore.Record) err
 		}
 		if e, known := after.last.Event.(restaurant.Event); known {
 			c.restaurantChanged(id, r, after.last.Meta, e, before.State, after.State)
+		}
+		return nil
+	}
+	if id, ok := codec.ParseWebhooksStream(r.Stream); ok {
+		before, after, err := v.webhooks.Apply(ctx, r)
+		if err != nil {
+			return err
+		}
+		if e, known := after.last.Event.(webhook.Event); known {
+			c.webhookChanged(id, r, after.last.Meta, e, before.State, after.State)
 		}
 	}
 	return nil

@@ -19,6 +19,7 @@ const viewName = "reporting"
 const (
 	daysKept        = 4096
 	restaurantsKept = 1024
+	webhooksKept    = 256
 )
 
 // View brings the ledger to the tables. It is a projections.View, Parker and Rebuildable:
@@ -32,6 +33,7 @@ type View struct {
 	texts       texts
 	days        *projections.Folds[dayFold]
 	restaurants *projections.Folds[restaurantFold]
+	webhooks    *projections.Folds[webhookFold]
 
 	loaded bool
 	at     eventstore.Position // the view stands here, if loaded
@@ -60,6 +62,11 @@ func (db *Database) view(store eventstore.Reader, c *codec.Codec, prefix, checkp
 			}),
 		restaurants: projections.NewFolds(store, restaurantsKept, newRestaurantFold,
 			func(ctx context.Context, s restaurantFold, r eventstore.Record) (restaurantFold, error) {
+				d, err := decode(ctx, c, r)
+				return s.evolve(d), err
+			}),
+		webhooks: projections.NewFolds(store, webhooksKept, newWebhookFold,
+			func(ctx context.Context, s webhookFold, r eventstore.Record) (webhookFold, error) {
 				d, err := decode(ctx, c, r)
 				return s.evolve(d), err
 			}),
