@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"daybook/domain"
+	"daybook/domain/restaurant"
 	"daybook/domain/webhook"
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
@@ -137,10 +138,8 @@ func (a *App) TestWebhook(ctx context.Context, c Caller, id domain.RestaurantID,
 func (a *App) SuspendWebhook(
 	ctx context.Context, id domain.RestaurantID, hook domain.WebhookID, since domain.Instant, because webhook.Because,
 ) error {
-	meta := a.metadata(Caller{}, domain.System())
-	meta.Process = "webhooks"
 	_, err := a.webhooks.handle(ctx, codec.WebhooksStream(id), Request[webhook.Command]{
-		Command: webhook.Pause{Now: a.now(), ID: hook, Because: because, Since: since}, Meta: meta,
+		Command: webhook.Pause{Now: a.now(), ID: hook, Because: because, Since: since}, Meta: byItself(ctx, ""),
 	})
 	if no, ok := domain.Rejected(err); ok && no.Code == domain.CodeNotFound {
 		return nil
@@ -184,7 +183,7 @@ func (a *App) webhookCommand(
 	ctx context.Context, c Caller, commandID [16]byte, id domain.RestaurantID, hook domain.WebhookID, command webhook.Command,
 ) (Webhooked, error) {
 	o, err := a.webhooks.handle(ctx, codec.WebhooksStream(id), Request[webhook.Command]{
-		Command: command, ID: commandID, Meta: a.metadata(c, domain.Staff(c.User)),
+		Command: command, ID: commandID, Meta: a.metadata(ctx, c, domain.Staff(c.User), string(restaurant.RoleOwner)),
 	})
 	if err != nil {
 		return Webhooked{}, err
