@@ -46,18 +46,18 @@ func (a *App) RegisterUser(ctx context.Context, c Caller, r RegisterUser) (Recei
 	}
 	hash := a.emailHash(email)
 	command := a.commandID(c, hex.EncodeToString(hash[:]))
-	// Hashed first: a password that cannot be hashed must leave no claim behind.
-	secret, err := a.cfg.Passwords.Hash(ctx, r.Password)
-	if err != nil {
-		return Receipt[user.State]{}, err
-	}
 	now := a.now()
 	register := user.Register{
 		Now: now, ID: domain.NewUserID(command), EmailHash: hex.EncodeToString(hash[:]), Email: email, FirstName: r.FirstName,
-		LastName: r.LastName, Phone: r.Phone, PasswordHash: secret, Consents: r.Consents,
+		LastName: r.LastName, Phone: r.Phone, PasswordHash: "not made yet", Consents: r.Consents,
 	}
-	// Judged as if there were no account: what nobody could register must leave no claim either.
+	// Judged as if there were no account: what nobody could register must leave no claim, and
+	// is not worth the time that a hash takes.
 	if _, err := a.users.decider.Decide(a.users.decider.Initial(), register); err != nil {
+		return Receipt[user.State]{}, err
+	}
+	// Hashed before anything is claimed, too: this can fail.
+	if register.PasswordHash, err = a.cfg.Passwords.Hash(ctx, r.Password); err != nil {
 		return Receipt[user.State]{}, err
 	}
 	claim, err := a.claims.handle(ctx, codec.EmailStream(hash), Request[user.ClaimCommand]{

@@ -143,13 +143,18 @@ func TestRegistrationsThatLeaveNothing(t *testing.T) {
 		"short password": {func(r *RegisterUser) { r.Password = "123456789" }, nil, func(err error) bool { return code(err) == domain.CodeInvalid }},
 		"long password":  {func(r *RegisterUser) { r.Password = string(make([]byte, 257)) }, nil, func(err error) bool { return code(err) == domain.CodeInvalid }},
 		"no address":     {func(r *RegisterUser) { r.Email = "ada" }, nil, func(err error) bool { return code(err) == domain.CodeInvalid }},
+		"no name":        {func(r *RegisterUser) { r.FirstName = " " }, nil, func(err error) bool { return code(err) == domain.CodeInvalid }},
 		"no hash":        {func(*RegisterUser) {}, broken, func(err error) bool { return errors.Is(err, broken) }},
 	} {
 		r := adaRegisters()
 		c.spoil(&r)
-		a := h.app(func(cfg *Config) { cfg.Passwords = &plainPasswords{fail: c.fail} })
+		pass := &plainPasswords{fail: c.fail}
+		a := h.app(func(cfg *Config) { cfg.Passwords = pass })
 		if _, err := a.RegisterUser(t.Context(), signup("k"), r); !c.check(err) {
 			t.Errorf("%s: got %v", name, err)
+		}
+		if n := pass.hashed.Load(); c.fail == nil && n != 0 {
+			t.Errorf("%s: %d passwords were hashed for nothing", name, n)
 		}
 	}
 	if l := h.ledger(); len(l) != 0 {

@@ -38,7 +38,7 @@ func badPaths(op operation, g goodRequest) (all []bad) {
 			params := maps.Clone(g.params)
 			params[name] = value
 			r.path = g.path(op, params)
-			all = append(all, bad{what: "path " + name + ": " + what, request: r, status: []int{400, 404}})
+			all = append(all, bad{what: "path " + name + ": " + what, request: r, status: []int{400, 404}, common: true})
 		}
 		r := g.request(op)
 		params := maps.Clone(g.params)
@@ -148,6 +148,7 @@ func badHeaders(op operation, g goodRequest) (all []bad) {
 	if op.RequestBody != nil {
 		for _, v := range []string{"text/plain", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "x", "application/cbor"} {
 			with("Content-Type", v, "", 415)
+			all[len(all)-1].common = true
 		}
 	}
 	return all
@@ -209,7 +210,7 @@ func badTokens(h *house, town *town, op operation, g goodRequest) (all []bad) {
 	} {
 		r := g.request(op)
 		r.token, r.header = "", map[string]string{"Authorization": header}
-		all = append(all, bad{what: "token: " + what, request: r, status: []int{401}})
+		all = append(all, bad{what: "token: " + what, request: r, status: []int{401}, common: true})
 	}
 	if len(g.params) > 0 {
 		r := g.request(op)
@@ -306,9 +307,16 @@ func badBodies(api *apiSpec, op operation, g goodRequest) (all []bad) {
 	}
 	first, _, _ := strings.Cut(strings.TrimPrefix(g.body, "{"), ",")
 	with("a name twice", strings.TrimSuffix(inner, "}")+","+strings.TrimSuffix(first, "}")+"}", "", 400)
+	for i := range all {
+		all[i].common = true // so far it was about the form
+	}
 	s := api.resolve(op.RequestBody.Content["application/json"].Schema)
 	w := bodyWalk{api: api, good: good, anything: g.anything, add: with}
 	w.object(s, nil, "body")
+	for i := range all {
+		// Every change of a plan has this part, and one type reads it.
+		all[i].common = all[i].common || strings.HasPrefix(all[i].location, "body.onOpenDays")
+	}
 	return all
 }
 

@@ -16,7 +16,7 @@ import (
 // of it, it is no fault of ours, and every refusal is a whole problem. DAYBOOK_SEED repeats
 // a run, DAYBOOK_SOAK makes a long one.
 func TestRandomInput(t *testing.T) {
-	seed, rounds := uint64(1), 40
+	seed, rounds := uint64(1), 15
 	if os.Getenv("DAYBOOK_SOAK") != "" {
 		seed, rounds = uint64(time.Now().UnixNano()), 3000
 	}

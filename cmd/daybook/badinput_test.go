@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -30,7 +31,7 @@ func TestBadInput(t *testing.T) {
 	town := newTown(t, h)
 	api := town.spec(t)
 	var behind []bad
-	for _, op := range api.operations {
+	for i, op := range api.operations {
 		good, known := town.good[op.OperationID]
 		if !known {
 			t.Errorf("%s has no good request to spoil: add one to newTown", op.name())
@@ -39,9 +40,8 @@ func TestBadInput(t *testing.T) {
 		behind = append(behind, badPositions(op, good)...)
 		t.Run(op.OperationID, func(t *testing.T) {
 			unchanged := town.ledgerUnchanged(t)
-			refuseAll(t, h, append(
-				slices.Concat(badPaths(op, good), badQueries(op, good), badHeaders(op, good), badBodies(api, op, good)),
-				badTokens(h, town, op, good)...))
+			refuseAll(t, h, thinned(i, slices.Concat(
+				badPaths(op, good), badQueries(op, good), badHeaders(op, good), badBodies(api, op, good), badTokens(h, town, op, good))))
 			unchanged()
 		})
 	}
@@ -70,8 +70,26 @@ func TestBadInput(t *testing.T) {
 	faults(t)
 }
 
+// thinned leaves an operation one in four of the cases that are the same for most operations,
+// other ones for the next operation, so that each is tried on several. With DAYBOOK_SOAK all
+// are tried on all.
+func thinned(operation int, all []bad) []bad {
+	if os.Getenv("DAYBOOK_SOAK") != "" {
+		return all
+	}
+	slices.SortStableFunc(all, func(a, b bad) int { return strings.Compare(a.what, b.what) })
+	turn := operation
+	return slices.DeleteFunc(all, func(b bad) bool {
+		if b.common {
+			turn++
+		}
+		return b.common && turn%4 != 0
+	})
+}
+
 // TestProblemsLeadToPages asks for the page that each problem's type names.
 func TestProblemsLeadToPages(t *testing.T) {
+	t.Parallel()
 	h := startHouse(t, houseConfig{})
 	for _, code := range problem.Codes() {
 		page := problem.New(code, "").Type
@@ -131,6 +149,7 @@ type bad struct {
 	request
 	status   []int  // what it may be refused with; any 4xx where empty
 	location string // the value that is not allowed, where the refusal is for one
+	common   bool   // most operations have the same case
 }
 
 // send sends r and reads the answer.

@@ -65,6 +65,7 @@ func of(list any, fields ...string) []any {
 // TestTheDaysBoard follows an evening on the board: holds, a lapse that nobody recorded yet,
 // seating, the waitlist and what can be undone.
 func TestTheDaysBoard(t *testing.T) {
+	t.Parallel()
 	e := newEvening(t)
 	seated := e.hold(t, e.diner, "18:00", `,"confirm":true,"notes":"by the window","guest":{"name":"Bo"}`).field("reservationId")
 	held := e.hold(t, e.other, "18:00", "").field("reservationId")
@@ -126,6 +127,7 @@ func TestTheDaysBoard(t *testing.T) {
 
 // TestAMonth asks for a month: what is booked out, closed, past and too far ahead.
 func TestAMonth(t *testing.T) {
+	t.Parallel()
 	e := newEvening(t)
 	for _, time := range []string{"18:00", "18:00", "20:00", "20:00"} {
 		e.hold(t, e.diner, time, `,"confirm":true`)
@@ -169,6 +171,7 @@ func TestAMonth(t *testing.T) {
 // TestAStreamOfChanges listens while holds are made, comes again where it left off, and ends
 // with the house.
 func TestAStreamOfChanges(t *testing.T) {
+	t.Parallel()
 	e := newEvening(t)
 	e.hold(t, e.diner, "18:00", "")
 	path := "/api/v1/restaurants/" + e.restaurant + "/availability/stream?party=2&date=" + e.date

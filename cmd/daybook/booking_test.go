@@ -11,6 +11,7 @@ import (
 // TestAStrangerBooks goes the whole way: an owner opens a restaurant, a diner finds a slot,
 // holds, confirms, cancels, and both read what happened.
 func TestAStrangerBooks(t *testing.T) {
+	t.Parallel()
 	h := startHouse(t, houseConfig{})
 	public := h.client(t)
 	owner, diner, other := public.register("owner"), public.register("diner"), public.register("other")
@@ -115,6 +116,7 @@ func twice(t *testing.T, c client, method, path, body string) reply {
 
 // TestRepeats sends every write twice under one key.
 func TestRepeats(t *testing.T) {
+	t.Parallel()
 	h := startHouse(t, houseConfig{})
 	owner := h.client(t).register("owner")
 	id := owner.openRestaurant(floor{tables: map[int]int{2: 2}})
@@ -144,6 +146,7 @@ func TestRepeats(t *testing.T) {
 
 // TestPastMidnight books the small hours, which belong to the evening before.
 func TestPastMidnight(t *testing.T) {
+	t.Parallel()
 	tokyo, _ := time.LoadLocation("Asia/Tokyo")
 	now := time.Date(2026, 11, 27, 23, 50, 0, 0, tokyo) // a Friday
 	h := startHouse(t, houseConfig{clock: func() time.Time { return now }})
@@ -169,6 +172,7 @@ func TestPastMidnight(t *testing.T) {
 // TestLapsedHold lets a hold lapse: its table is free at once, the views learn of it, and
 // it can no longer be confirmed.
 func TestLapsedHold(t *testing.T) {
+	t.Parallel()
 	clock := newTestClock()
 	h := startHouse(t, houseConfig{clock: clock.now})
 	owner := h.client(t).register("owner")

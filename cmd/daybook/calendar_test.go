@@ -24,6 +24,7 @@ func sameJSON(t *testing.T, what string, got any, want string) {
 // TestCalendarOverHTTP sets all that a restaurant can have beside its week and tables,
 // reads it back as its staff and as anybody, sees it in what is free, and removes it.
 func TestCalendarOverHTTP(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
 	h := startHouse(t, houseConfig{clock: func() time.Time { return now }})
 	public := h.client(t)
@@ -107,6 +108,7 @@ func TestCalendarOverHTTP(t *testing.T) {
 // TestZoneChangeOverHTTP is refused with the days it would leave by the old clocks, and
 // goes through once they are named.
 func TestZoneChangeOverHTTP(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
 	h := startHouse(t, houseConfig{clock: func() time.Time { return now }})
 	owner := h.client(t).register("owner")

@@ -24,6 +24,7 @@ func (f importFiles) compared(t *testing.T) string {
 
 // The figures of docs/seating.md, where the real reservations are at hand.
 func TestCompareRealMonth(t *testing.T) {
+	t.Parallel()
 	const want = `accepted  refused  covers  parties moved  for  combined  gain at  lose at
        first fit      8380     1071   26621              0    0         0        0        0
   + late binding      8395     1056   26660             21   18         0       10        0
@@ -38,6 +39,7 @@ both, restaurants that lose: r50 104 → 102
 }
 
 func TestCompare(t *testing.T) {
+	t.Parallel()
 	const want = `accepted  refused  covers  parties moved  for  combined  gain at  lose at
        first fit       479      481    1987              0    0         0        0        0
   + late binding       479      481    1987              0    0         0        0        0

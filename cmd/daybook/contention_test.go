@@ -138,6 +138,7 @@ func rush(t *testing.T, houses []*house, clients, tables int) (accepted, refused
 }
 
 func TestThreeHundredForTwoHundredNinetyNine(t *testing.T) {
+	t.Parallel()
 	check := func(t *testing.T, houses ...*house) {
 		t.Helper()
 		accepted, refused, distinct := rush(t, houses, 300, 299)
@@ -178,6 +179,7 @@ func (s *anyVersion) Append(ctx context.Context, stream eventstore.StreamName, _
 // TestTheExpectedVersionIsWhatGuards shows that the rush above would tell: without the
 // expected version, two processes sell tables twice.
 func TestTheExpectedVersionIsWhatGuards(t *testing.T) {
+	t.Parallel()
 	var decided sync.WaitGroup
 	decided.Add(2)
 	slow, fast := twoHouses(t, houseConfig{wrap: func(s eventstore.Store) eventstore.Store {
@@ -212,12 +214,14 @@ func lapse(t *testing.T, cfg houseConfig) (confirmation reply) {
 }
 
 func TestASlowClockConfirmsNothingThatLapsed(t *testing.T) {
+	t.Parallel()
 	lapse(t, houseConfig{}).want(t, 409, "hold_expired")
 }
 
 // TestTheClockRuleIsWhatGuards takes the rule away: a day that forgets its time and keeps
 // no record of lapses lets the slow process confirm what is sold already.
 func TestTheClockRuleIsWhatGuards(t *testing.T) {
+	t.Parallel()
 	rule := restaurantday.Decider()
 	off := rule
 	off.Decide = func(s restaurantday.State, c restaurantday.Command) ([]restaurantday.Event, error) {
@@ -251,6 +255,7 @@ func TestTheClockRuleIsWhatGuards(t *testing.T) {
 
 // TestTheLedgerIsOne checks that what the two houses wrote is one gapless stream.
 func TestTheLedgerIsOne(t *testing.T) {
+	t.Parallel()
 	slow, fast := twoHouses(t, houseConfig{})
 	rush(t, []*house{slow, fast}, 20, 30)
 	rev := map[eventstore.StreamName]uint64{}

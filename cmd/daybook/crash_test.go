@@ -132,6 +132,7 @@ func (s *served) kill(t *testing.T) {
 // TestKilledUnderLoad kills a serving process again and again while it takes bookings: what
 // was acknowledged is there afterwards, and what was not can be sent again.
 func TestKilledUnderLoad(t *testing.T) {
+	t.Parallel()
 	rounds := 3
 	if os.Getenv("DAYBOOK_SOAK") != "" {
 		rounds = 30
@@ -248,6 +249,7 @@ func countEvents(t *testing.T, h *house, eventType string) (n int) {
 
 // TestSecondStart says that the folder is in use, and by whom.
 func TestSecondStart(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	first := serve(t, data)
 	out, err := daybook(t.Context(), "serve", "--data", data, "--listen", "127.0.0.1:0").CombinedOutput()
@@ -258,6 +260,7 @@ func TestSecondStart(t *testing.T) {
 
 // TestGracefulStop ends on SIGTERM without an error, with what it acknowledged on record.
 func TestGracefulStop(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	s := serve(t, data)
 	owner := s.client.register("owner")

@@ -94,6 +94,7 @@ func (r reply) refusal(t *testing.T) (p problemTold) {
 
 // TestAnEvening runs a service of two tables from its first party to its last.
 func TestAnEvening(t *testing.T) {
+	t.Parallel()
 	s := newService(t, floor{tables: map[int]int{2: 2}})
 	early, absent, late := s.book(s.diner, "18:00", 2), s.book(s.diner, "18:00", 2), s.book(s.diner, "20:00", 2)
 	post := func(path, body string) reply { return s.owner.send(http.MethodPost, path, body) }
@@ -197,6 +198,7 @@ func TestAnEvening(t *testing.T) {
 
 // TestAmending changes a reservation in part; where the new place is refused it keeps the old.
 func TestAmending(t *testing.T) {
+	t.Parallel()
 	s := newService(t, floor{tables: map[int]int{2: 1, 4: 1}})
 	patch := func(path, body string) reply { return s.diner.send(http.MethodPatch, path, body) }
 	mine := "/reservations/" + s.diner.send(http.MethodPost, "/reservations", fmt.Sprintf(
@@ -258,6 +260,7 @@ func TestAmending(t *testing.T) {
 
 // TestOverrides sets rules aside, each with a reason that only staff are told.
 func TestOverrides(t *testing.T) {
+	t.Parallel()
 	s := newService(t, floor{tables: map[int]int{2: 3},
 		policy: `{"holdMinutes":5,"horizonDays":90,"noticeMinutes":120,"bufferMinutes":0,"pacingCovers":2,"turnMinutes":[{"upToParty":500,"minutes":90}]}`})
 	book := func(c client, clock, override string) reply {
@@ -292,6 +295,7 @@ func TestOverrides(t *testing.T) {
 
 // TestAnEveningRepeated sends each of the floor's calls twice under one key.
 func TestAnEveningRepeated(t *testing.T) {
+	t.Parallel()
 	s := newService(t, floor{tables: map[int]int{2: 6}})
 	seated, absent, cancelled, other := s.book(s.diner, "17:30", 2), s.book(s.diner, "17:30", 2), s.book(s.diner, "18:00", 2), s.book(s.diner, "20:00", 2)
 	moving := s.book(s.diner, "21:00", 2)

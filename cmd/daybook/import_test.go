@@ -149,6 +149,7 @@ func checkImport(t *testing.T, report string, flags engineFlags) {
 }
 
 func TestImport(t *testing.T) {
+	t.Parallel()
 	f := madeUp(t, 600)
 	data := t.TempDir()
 	first, said := f.imported(t, data)
@@ -167,12 +168,13 @@ func TestImport(t *testing.T) {
 // TestImportKilled kills an import anywhere, runs it again, and compares with one that was
 // left alone.
 func TestImportKilled(t *testing.T) {
-	f := madeUp(t, 600)
-	undisturbed, _ := f.imported(t, t.TempDir())
-	rounds := 3
+	t.Parallel()
+	rows, rounds := 300, 1
 	if os.Getenv("DAYBOOK_SOAK") != "" {
-		rounds = 20
+		rows, rounds = 600, 20
 	}
+	f := madeUp(t, rows)
+	undisturbed, _ := f.imported(t, t.TempDir())
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
@@ -196,6 +198,7 @@ func TestImportKilled(t *testing.T) {
 
 // TestImportRefusesDaysThatWentOn brings rows to a day that has later entries.
 func TestImportRefusesDaysThatWentOn(t *testing.T) {
+	t.Parallel()
 	f := madeUp(t, 200)
 	data := t.TempDir()
 	f.imported(t, data)
@@ -214,6 +217,7 @@ func TestImportRefusesDaysThatWentOn(t *testing.T) {
 }
 
 func TestImportOfAMonth(t *testing.T) {
+	t.Parallel()
 	f := realMonth(t)
 	master := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("m", 32)))
 	embedded := engineFlags{Data: t.TempDir()}

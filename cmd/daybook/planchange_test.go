@@ -26,6 +26,7 @@ type previewed struct {
 // TestPlanChangeOverHTTP closes a date on which there are bookings: preview, refusal, the
 // change with a decision for each, and what becomes of them.
 func TestPlanChangeOverHTTP(t *testing.T) {
+	t.Parallel()
 	h := startHouse(t, houseConfig{})
 	public := h.client(t)
 	owner, diner := public.register("owner"), public.register("diner")
@@ -142,6 +143,7 @@ func TestPlanChangeOverHTTP(t *testing.T) {
 
 // TestMoveOnATableThatGoes moves a booking of a table that is taken off the floor.
 func TestMoveOnATableThatGoes(t *testing.T) {
+	t.Parallel()
 	h := startHouse(t, houseConfig{})
 	public := h.client(t)
 	owner, diner := public.register("owner"), public.register("diner")

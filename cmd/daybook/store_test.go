@@ -204,6 +204,7 @@ func idsOf(t *testing.T, store eventstore.Reader) map[string][]uuid.UUID {
 // append: what was acknowledged is there, in place, and of the rest at most what each
 // writer had under way.
 func TestStoreKilledUnderLoad(t *testing.T) {
+	t.Parallel()
 	rounds := 3
 	if os.Getenv("DAYBOOK_SOAK") != "" {
 		rounds = 50
@@ -274,6 +275,7 @@ func testCertificate(t *testing.T) (cert, key string) {
 
 // TestStoreServeTLS serves one folder in clear and with TLS.
 func TestStoreServeTLS(t *testing.T) {
+	t.Parallel()
 	cert, key := testCertificate(t)
 	s := serveStore(t, t.TempDir(), 2, "--listen", "127.0.0.1:0", "--insecure", "--writable",
 		"--tls-listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key)
@@ -312,6 +314,7 @@ func TestStoreServeTLS(t *testing.T) {
 
 // TestStoreServeReads lets nobody write unless it is told to.
 func TestStoreServeReads(t *testing.T) {
+	t.Parallel()
 	s := serveStore(t, t.TempDir(), 1, "--listen", "127.0.0.1:0", "--insecure")
 	c := officialClient(t, s.urls[0])
 	if _, err := c.AppendToStream(t.Context(), "one", official.AppendToStreamOptions{ExpectedRevision: official.Any{}}, proposed(uuid.New())); err == nil {
@@ -346,6 +349,7 @@ func TestStoreServeReads(t *testing.T) {
 // TestServeBesideTheHouse opens the ledger of a serving house to clients, who read what it
 // wrote and write only where they were let.
 func TestServeBesideTheHouse(t *testing.T) {
+	t.Parallel()
 	for _, writable := range []bool{false, true} {
 		flags := []string{"--eventstore-listen", "127.0.0.1:0"}
 		if writable {

@@ -24,6 +24,7 @@ import (
 // acknowledged before is in the backup, each stream without a gap, and nothing that was
 // never sent.
 func TestStoreBackupUnderLoad(t *testing.T) {
+	t.Parallel()
 	// A path that is too long for a socket by itself.
 	data := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
 	s := serveStore(t, data, 1, "--listen", "127.0.0.1:0", "--insecure", "--writable")
@@ -72,6 +73,7 @@ func TestStoreBackupUnderLoad(t *testing.T) {
 // TestBackupOfAHouse orders a backup of a serving house, restores it, and finds the house
 // as it was.
 func TestBackupOfAHouse(t *testing.T) {
+	t.Parallel()
 	data, to := t.TempDir(), t.TempDir()
 	s := serve(t, data)
 	owner := s.client.register("owner")
@@ -101,6 +103,7 @@ func TestBackupOfAHouse(t *testing.T) {
 
 // TestOrders goes through what is answered to orders that cannot be carried out.
 func TestOrders(t *testing.T) {
+	t.Parallel()
 	data := filledStore(t, 100)
 	store, err := openStoreFolder(data)
 	if err != nil {
@@ -173,6 +176,7 @@ func TestOrders(t *testing.T) {
 
 // TestBackupWithoutAProcess copies a folder that nobody has, and refuses what is none.
 func TestBackupWithoutAProcess(t *testing.T) {
+	t.Parallel()
 	data, to := filledStore(t, 100), t.TempDir()
 	var out bytes.Buffer
 	if err := run(t.Context(), []string{"store", "backup", to, "--data", data}, &out, &out); err != nil {
@@ -257,6 +261,7 @@ func TestABrokenDiskEndsTheProcess(t *testing.T) {
 // TestTwoAddressesShareGroups connects a consumer at each address to one persistent
 // subscription: each message goes to one of them.
 func TestTwoAddressesShareGroups(t *testing.T) {
+	t.Parallel()
 	cert, key := testCertificate(t)
 	s := serveStore(t, t.TempDir(), 2, "--listen", "127.0.0.1:0", "--insecure", "--writable",
 		"--tls-listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key)
@@ -318,6 +323,7 @@ func TestTwoAddressesShareGroups(t *testing.T) {
 
 // TestStoreCheck checks a sound store, a damaged one, one in use, and a folder that is none.
 func TestStoreCheck(t *testing.T) {
+	t.Parallel()
 	data := filledStore(t, 2000)
 	check := func(data string) (string, error) {
 		var out bytes.Buffer

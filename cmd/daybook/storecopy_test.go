@@ -40,6 +40,7 @@ func filledStore(t *testing.T, n int) (data string) {
 // TestStoreCopyInterrupted kills a copy to a served store, runs it again to its end, and
 // copies back from there.
 func TestStoreCopyInterrupted(t *testing.T) {
+	t.Parallel()
 	from, to, back := filledStore(t, 8_000), t.TempDir(), t.TempDir()
 	s := serveStore(t, to, 1, "--listen", "127.0.0.1:0", "--insecure", "--writable")
 	cut := daybook(t.Context(), "store", "copy", "--from", from, "--to", s.urls[0])

@@ -30,6 +30,7 @@ func (s *service) join(c client, from, to string, party int) reply {
 // TestTheWaitlist has what becomes free go to those who wait, in their order: the first
 // accepts, the second lets the offer lapse, and the third has it then.
 func TestTheWaitlist(t *testing.T) {
+	t.Parallel()
 	s := newService(t, floor{tables: map[int]int{2: 2},
 		policy: `{"holdMinutes":5,"horizonDays":90,"noticeMinutes":0,"bufferMinutes":0,"turnMinutes":[{"upToParty":500,"minutes":90}],"waitlistOfferMinutes":10}`})
 	first, second := s.book(s.owner, "20:00", 2), s.book(s.owner, "20:00", 2)
@@ -89,6 +90,7 @@ func (c client) login(t *testing.T, name string) string {
 // TestLeavingTheWaitlist: who leaves and comes back is the last, and who turns an offer down
 // passes it on.
 func TestLeavingTheWaitlist(t *testing.T) {
+	t.Parallel()
 	s := newService(t, floor{tables: map[int]int{2: 1}})
 	booked := s.book(s.owner, "20:00", 2)
 	other := s.public.register("other")
@@ -112,6 +114,7 @@ func TestLeavingTheWaitlist(t *testing.T) {
 // TestAnOfferAtOnce: who joins where a table is free need not wait, and is told until when
 // it is kept.
 func TestAnOfferAtOnce(t *testing.T) {
+	t.Parallel()
 	s := newService(t, floor{tables: map[int]int{2: 1}})
 	got := s.join(s.diner, "20:00", "20:00", 2).want(t, 201, "").entry(t)
 	if got.Status != "offered" || got.Place != 0 || got.ReservationID == "" || got.ExpiresAt[:16] != "2026-11-20T17:15" {
@@ -124,6 +127,7 @@ func TestAnOfferAtOnce(t *testing.T) {
 
 // TestTheDoor has parties wait at the door, by quoted times, until staff seat them.
 func TestTheDoor(t *testing.T) {
+	t.Parallel()
 	s := newService(t, floor{tables: map[int]int{2: 1}})
 	queue := func(c client, name string) reply {
 		return c.send(http.MethodPost, "/waitlist/join", fmt.Sprintf(`{"restaurantId":%q,"party":2,"walkIn":true,"guest":{"name":%q}}`, s.id, name))
@@ -159,6 +163,7 @@ func TestTheDoor(t *testing.T) {
 
 // TestTheWaitlistRepeated sends each of the waitlist's calls twice under one key.
 func TestTheWaitlistRepeated(t *testing.T) {
+	t.Parallel()
 	s := newService(t, floor{tables: map[int]int{2: 2}})
 	join := func(from, to string) string {
 		return twice(t, s.diner, http.MethodPost, "/waitlist/join", fmt.Sprintf(

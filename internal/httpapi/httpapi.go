@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unicode"
@@ -78,12 +79,9 @@ func (u *unlimited) took() time.Duration {
 	return time.Since(u.began)
 }
 
-// New makes the frame. It sets the form of huma's own errors, and how strictly it reads,
-// for the whole process.
-func New(cfg Config) *API {
-	if cfg.Log == nil {
-		cfg.Log = slog.Default()
-	}
+// ofProcess sets what gin and huma keep for the whole process: once, as a frame that serves
+// already reads it.
+var ofProcess = sync.OnceFunc(func() {
 	gin.SetMode(gin.ReleaseMode)
 	huma.NewErrorWithContext = func(_ huma.Context, status int, detail string, errs ...error) huma.StatusError {
 		return ofStatus(status, detail, errs)
@@ -91,6 +89,17 @@ func New(cfg Config) *API {
 	huma.NewError = func(status int, detail string, errs ...error) huma.StatusError {
 		return ofStatus(status, detail, errs)
 	}
+	huma.ValidateStrictCasing = true
+	huma.DefaultArrayNullable = false // an empty list is [], in both directions
+})
+
+// New makes the frame. The first sets the form of huma's own errors, and how strictly it
+// reads, for the whole process.
+func New(cfg Config) *API {
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	ofProcess()
 	a := &API{Engine: gin.New(), log: cfg.Log}
 	a.Engine.HandleMethodNotAllowed = true
 	a.Engine.RedirectTrailingSlash = false // another path is another path, and nothing else
@@ -106,9 +115,7 @@ func New(cfg Config) *API {
 	hc.Info.Description = "A reservation ledger: hold a table, confirm it, and read every change that was made."
 	hc.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
 	hc.DocsPath, hc.SchemasPath, hc.OpenAPIPath = "", "", "" // readapi serves the description
-	huma.ValidateStrictCasing = true
-	huma.DefaultArrayNullable = false // an empty list is [], in both directions
-	hc.CreateHooks = nil              // no $schema links in answers
+	hc.CreateHooks = nil                                     // no $schema links in answers
 	hc.RejectUnknownQueryParameters = true
 	hc.Transformers = append(hc.Transformers, withRequestID)
 	hc.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
