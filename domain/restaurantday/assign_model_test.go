@@ -27,16 +27,15 @@ type guest struct {
 	wish   Wish
 	online bool
 	fixed  []domain.TableID // where it must stay; none where it may be moved
+	stays  []domain.TableID // where it may stay, whatever has become of the floor; nil for nowhere
 }
 
 // guests are the parties of an occupancy.
 func (m model) guests(o Occupancy) (list []guest) {
 	for _, b := range o.Bookings() {
-		g := guest{during: domain.Interval{From: b.From, To: b.To}, party: b.Party, wish: b.Wish, online: b.Online}
+		g := guest{during: domain.Interval{From: b.From, To: b.To}, party: b.Party, wish: b.Wish, online: b.Online, stays: m.plan.tableIDs(b.Tables)}
 		if m.plan.Policy.Assignment == FirstFit || b.Bound || b.From <= m.now {
-			for _, i := range b.Tables {
-				g.fixed = append(g.fixed, m.plan.Tables[i].ID)
-			}
+			g.fixed = g.stays
 		}
 		list = append(list, g)
 	}
@@ -47,6 +46,9 @@ func (m model) guests(o Occupancy) (list []guest) {
 func (m model) places(g guest) (sets [][]domain.TableID) {
 	if g.fixed != nil {
 		return [][]domain.TableID{g.fixed}
+	}
+	if g.stays != nil {
+		sets = append(sets, g.stays)
 	}
 	usable := func(t Table) bool {
 		if g.online && t.OfflineOnly {

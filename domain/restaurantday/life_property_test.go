@@ -323,7 +323,7 @@ func undone(before, after State, c Command, events []Event) error {
 	is, _ := after.Reservation(mark.Number)
 	want, got := *a.before, *is
 	for _, r := range []*Reservation{&want, &got} {
-		r.ChangedAt, r.ExpiresAt, r.Changes, r.Override, r.Exception = 0, 0, 0, Override{}, false
+		r.ChangedAt, r.ExpiresAt, r.Override, r.Exception = 0, 0, Override{}, false
 		r.Moving = Moving{} // a cancellation has ended that for good
 		if !r.Bound {
 			r.Tables = nil

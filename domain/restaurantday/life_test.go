@@ -326,3 +326,62 @@ func TestAmendedToItsOwnTime(t *testing.T) {
 		t.Errorf("amended: %+v", a)
 	}
 }
+
+// Staff's actions can be undone one after the other, the last first.
+func TestUndoOneAfterTheOther(t *testing.T) {
+	s := given(t, firm(now, 2, "18:00"))
+	held := s
+	for _, c := range []Command{
+		MoveTable{Now: now, Actor: host, Number: 1, Tables: []domain.TableID{"tbl_b"}},
+		Pin{Now: now, Actor: host, Number: 1, Off: true},
+		Amend{Now: now, Actor: host, Number: 1, Party: 1, Time: "18:30"},
+		Cancel{Now: now, Actor: host, Number: 1},
+		Reinstate{Now: now, Actor: host, Number: 1},
+		Seat{Now: evening, Actor: host, Number: 1},
+		Complete{Now: evening + hour, Actor: host, Number: 1},
+	} {
+		s = Decider().Fold(s, decided(t, s, c)...)
+	}
+	actions := s.Actions()
+	if no := refused(t, s, Undo{Now: evening + hour, Actor: host, Action: 2}); no.Code != domain.CodeUndoBlocked || no.Reasons[0].Actual != 3 {
+		t.Errorf("the second of seven: %+v", no)
+	}
+	for i := len(actions) - 1; i >= 1; i-- {
+		events := decided(t, s, Undo{Now: evening + hour, Actor: host, Number: 1})
+		s = Decider().Fold(s, events...)
+		if u := events[0].(Undone); u.Action != actions[i].Sequence || len(s.Actions()) != i {
+			t.Errorf("undone: %+v, of %+v", u, actions[i])
+		}
+	}
+	// The first of them is left.
+	s = Decider().Fold(s, decided(t, s, Undo{Now: evening + hour, Actor: host})...)
+	was, _ := held.Reservation(1)
+	is, _ := s.Reservation(1)
+	got := *is
+	got.ChangedAt = was.ChangedAt
+	if !reflect.DeepEqual(got, *was) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, *was)
+	}
+}
+
+// A party that made way after it was unpinned goes back to the tables that it was bound to.
+func TestUndoUnpinAfterMakingWay(t *testing.T) {
+	late := plan()
+	late.Policy.Assignment = LateBinding
+	late.Tables[2].Min = 1
+	first := firm(now, 2, "18:00")
+	first.Opening.Plan = late
+	s := given(t, first, MoveTable{Now: now, Actor: host, Number: 1, Tables: []domain.TableID{"tbl_c"}},
+		Pin{Now: now, Actor: host, Number: 1, Off: true}, firm(now, 4, "18:00"))
+	if r, _ := s.Reservation(1); r.Tables[0] != "tbl_a" {
+		t.Fatalf("it did not make way: %+v", r)
+	}
+	if no := refused(t, s, Undo{Now: now, Actor: host, Number: 1}); no.Code != domain.CodeUndoBlocked {
+		t.Errorf("with the table given away: %+v", no)
+	}
+	s = Decider().Fold(s, decided(t, s, Cancel{Now: now, Actor: domain.System(), Number: 2})...)
+	s = Decider().Fold(s, decided(t, s, Undo{Now: now, Actor: host, Number: 1})...)
+	if r, _ := s.Reservation(1); r.Tables[0] != "tbl_c" || !r.Bound {
+		t.Errorf("taken back: %+v", r)
+	}
+}

@@ -68,6 +68,9 @@ func evolveLife(s State, e Event) State {
 		s = s.reinstated(e)
 	case Undone:
 		s.undoing = e.Number
+		// As if neither the action had been nor what takes it back, which follows: what staff did
+		// before it can be undone next.
+		s = s.edited(e.Number, e.At, func(r *Reservation) { r.Changes -= 3 })
 		s.actions = slices.DeleteFunc(slices.Clone(s.actions), func(a Action) bool { return a.Sequence == e.Action })
 	case MoveStarted:
 		s = s.edited(e.Number, e.At, func(r *Reservation) {

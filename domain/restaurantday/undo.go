@@ -77,6 +77,9 @@ func (p *page) takeBack(a Action, r, was *Reservation) *domain.Rejection {
 	case ActionPin:
 		p.add(Unpinned{Stamp: p.stamp(), Number: r.Number})
 	case ActionUnpin:
+		if !slices.Equal(r.Tables, was.Tables) { // it has made way since
+			return p.restore(r, &back, domain.CodePacingFull, true)
+		}
 		p.add(Pinned{Stamp: p.stamp(), Number: r.Number})
 	case ActionAmend:
 		return p.amendBack(r, &back)
