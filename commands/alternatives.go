@@ -34,6 +34,10 @@ type elsewhere struct {
 	wish  restaurantday.Wish
 	staff bool   // it may have what only staff book
 	clock string // the local time asked for, HH:MM
+	// home is the day that a party which was to be moved is booked on, and has its slot there,
+	// which is no alternative; zero for none.
+	home domain.ServiceDate
+	has  domain.Instant
 }
 
 // clockOf is the local time that was asked for, by name or as an instant.
@@ -46,13 +50,14 @@ func (a *App) clockOf(r restaurantOutcome, hhmm string, at domain.Instant) strin
 }
 
 // withNeighbours adds slots of the days around date to a refusal that another day could
-// answer: the nearest day first, of a day the nearest time. What goes wrong on the way
-// leaves the refusal as it is.
+// answer: the nearest day first, of a day the nearest time. A party that was to be moved is
+// told of its own day too, however far that is. What goes wrong on the way leaves the
+// refusal as it is.
 func (a *App) withNeighbours(
 	ctx context.Context, err error, r restaurantOutcome, date domain.ServiceDate, now domain.Instant, want elsewhere,
 ) error {
 	no, ok := domain.Rejected(err)
-	if !ok || !otherDayHelps(no.Code) || len(no.Alternatives) >= neighbourAlternatives {
+	if !ok || !otherDayHelps(no.Code) || want.home == 0 && len(no.Alternatives) >= neighbourAlternatives {
 		return err
 	}
 	minutes, badTime := domain.ParseClock(want.clock)
@@ -79,11 +84,17 @@ func (a *App) withNeighbours(
 			found = append(found, n.Alternative)
 		}
 	}
+	found = found[:min(len(found), neighbourAlternatives)]
+	if want.home >= today && !slices.ContainsFunc(found, func(o domain.Alternative) bool { return o.Date == want.home }) {
+		if near := a.offeredOn(ctx, r, want.home, now, want.home.Clock(minutes, loc), want); len(near) > 0 {
+			found = append(found[:min(len(found), neighbourAlternatives-1)], near[0].Alternative)
+		}
+	}
 	if len(found) == 0 {
 		return err
 	}
 	told := *no
-	told.Alternatives = append(slices.Clone(no.Alternatives), found[:min(len(found), neighbourAlternatives)]...)
+	told.Alternatives = append(slices.Clone(no.Alternatives), found...)
 	return &told
 }
 
@@ -118,6 +129,9 @@ func (a *App) offeredOn(
 		return nil
 	}
 	for _, alternative := range found {
+		if day == want.home && alternative.StartsAt == want.has {
+			continue
+		}
 		alternative.Date = day
 		off := alternative.StartsAt - near
 		list = append(list, nearby{Alternative: alternative, off: max(off, -off)})
@@ -203,6 +217,27 @@ func (m *offeredMemo) get(k offeredKey, work func() ([]domain.Alternative, error
 	}
 	m.kept[k] = list
 	return list, nil
+}
+
+// moveElsewhere adds to the refusal of a move which other days, and which other times of its
+// own day, the party could have.
+func (a *App) moveElsewhere(ctx context.Context, err error, from Booked, m restaurantday.Moving) error {
+	no, ok := domain.Rejected(err)
+	if !ok || !otherDayHelps(no.Code) {
+		return err
+	}
+	r, failed := a.restaurantState(ctx, from.Restaurant)
+	if failed != nil {
+		return err
+	}
+	old := &from.Reservation
+	want := elsewhere{
+		party: m.Party, wish: restaurantday.Wish{Area: old.Wish.Area}, staff: !old.Online, clock: a.clockOf(r, m.Time, m.StartsAt), home: from.Date,
+	}
+	if m.Party == old.Party {
+		want.has = old.Slot.StartsAt
+	}
+	return a.withNeighbours(ctx, err, r, m.To, a.now(), want)
 }
 
 // amendElsewhere adds to the refusal of an amendment where the party could be moved to.

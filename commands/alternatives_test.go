@@ -171,6 +171,38 @@ func TestAnAmendmentAndAWaiterAreShownOtherDays(t *testing.T) {
 	}
 }
 
+// A party that cannot be moved is shown the days around the one it wanted, and its own day,
+// but not the slot that it has.
+func TestARefusedMoveNamesItsOwnDayToo(t *testing.T) {
+	for name, c := range map[string]struct {
+		to    domain.ServiceDate
+		party domain.PartySize
+		want  []string
+	}{
+		"far away":        {evening + 5, 0, []string{"11-25 19:00", "11-27 19:00", "11-25 18:30", "11-21 18:30"}},
+		"beside":          {evening + 1, 0, []string{"11-23 19:00", "11-21 18:30", "11-21 19:30", "11-23 18:30"}},
+		"as fewer people": {evening + 1, 1, []string{"11-21 19:00", "11-23 19:00", "11-21 18:30", "11-21 19:30"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			id := h.restaurant(2)
+			a := h.app(unhurried)
+			b := taken(t, a, id, evening, "19:00")
+			for n, at := range []string{"18:00", "19:30", "21:00", "18:00", "19:30", "21:00"} {
+				full := wish(id, at)
+				full.Date = c.to
+				if _, err := a.HoldTable(t.Context(), caller(ada, fmt.Sprint(n)), full); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := a.MoveReservation(t.Context(), caller(noor, "m"), b.ID, MoveReservation{Date: c.to, Party: c.party})
+			if got := shownAs(err); code(err) != domain.CodeNoTable || !reflect.DeepEqual(got, c.want) {
+				t.Errorf("got %v\nwant %v: %v", got, c.want, err)
+			}
+		})
+	}
+}
+
 // What keeps a neighbour from being read leaves the refusal as it is.
 func TestALookAroundFailsAlone(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -107,7 +107,7 @@ type Config struct {
 	// Receiver checks an address that webhooks are to be sent to, and tells its tidied form and
 	// its host. Where it is nil, webhooks are refused.
 	Receiver func(url string) (tidied, host string, err error)
-	Log              *slog.Logger
+	Log      *slog.Logger
 }
 
 // App handles every use case. Safe for concurrent use.

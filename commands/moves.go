@@ -22,7 +22,8 @@ type MoveReservation struct {
 
 // MoveReservation moves a confirmed reservation to another day. The old table is given up
 // only when the new one is confirmed; where the other day refuses, the old one stays, and
-// the refusal is that day's. The answer is the reservation on the other day.
+// the refusal is that day's, with alternatives there, on the days around it and on the old
+// day. The answer is the reservation on the other day.
 //
 // It goes in steps on two days, each of which can be done again: here the move is begun,
 // there a table is held and confirmed, here the reservation is ended. Who dies between two
@@ -46,6 +47,9 @@ func (a *App) MoveReservation(ctx context.Context, c Caller, id domain.Reservati
 		if no, ok := domain.Rejected(err); ok && no.Code == domain.CodeNotMoving && begun.Replayed && again < movesAKey {
 			c.Key = fmt.Sprintf("%s again %d", key, again)
 			continue
+		}
+		if err != nil {
+			err = a.moveElsewhere(ctx, err, begun, begun.Reservation.Moving)
 		}
 		return b, err
 	}
