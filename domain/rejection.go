@@ -47,6 +47,11 @@ const (
 	CodeWaitlistFull    Code = "waitlist_full"
 	CodeNotMoving       Code = "not_moving"
 	CodeDecisionNeeded  Code = "decision_needed"
+	CodeWithdrawn       Code = "withdrawn"
+	CodeImportRunning   Code = "import_running"
+	CodeFactChanged     Code = "fact_changed"  // of a row of an import: it was recorded before, and says something else now
+	CodeTableTaken      Code = "table_taken"   // no refusal: a conflict of an imported entry; see restaurantday.Conflict
+	CodeTableUnknown    Code = "table_unknown" // likewise
 )
 
 // Rejection is a decider's "no": which rule, why in one sentence, what blocks it, and what

@@ -160,7 +160,7 @@ func decide(s State, c Command) ([]Event, error) {
 	case DecidePlan:
 		return s.decidePlan(c)
 	default:
-		return nil, fmt.Errorf("restaurant: unknown command %T", c)
+		return s.decideImports(c)
 	}
 }
 

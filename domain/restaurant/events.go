@@ -176,6 +176,8 @@ func evolve(s State, e Event) State {
 		s.Combinations = append(without(s.Combinations, func(c restaurantday.Combination) bool { return c.ID == e.Combination.ID }), e.Combination)
 	case CombinationRemoved:
 		s.Combinations = without(s.Combinations, func(c restaurantday.Combination) bool { return c.ID == e.ID })
+	case ImportBegun, ImportEnded, ImportUndoBegun, ImportUndone:
+		s = evolveImports(s, e)
 	}
 	return s
 }

@@ -127,6 +127,7 @@ type State struct {
 	Closures     []Closure
 	Blocks       []Block
 	Policy       restaurantday.Policy
+	Imports      []Import // batches of bookings of other systems, in the order in which they were first begun
 	Status       Status
 	RegisteredAt domain.Instant
 	ChangedAt    domain.Instant // of the last event; no later decision has an earlier one

@@ -41,6 +41,10 @@ func decide(s State, c Command) ([]Event, error) {
 		return s.leave(c)
 	case AcceptOffer:
 		return s.accept(c)
+	case Record:
+		return s.record(c)
+	case Withdraw:
+		return s.withdraw(c)
 	default:
 		return s.decideForStaff(c)
 	}
@@ -86,7 +90,7 @@ func (p *page) add(e Event) {
 	p.events = append(p.events, e)
 	p.State = evolve(p.State, e)
 	switch e.(type) {
-	case Expired, Cancelled, Amended, TablesMoved, Unpinned, Seated, Completed, NoShow, Reinstated, Moved, WaitlistJoined, WaitlistLeft, PlanChanged:
+	case Expired, Cancelled, Amended, TablesMoved, Unpinned, Seated, Completed, NoShow, Reinstated, Moved, WaitlistJoined, WaitlistLeft, PlanChanged, Withdrawn:
 		p.freed = true
 	default: // takes up room or leaves it as it is
 	}

@@ -122,6 +122,8 @@ type Amended struct {
 	Details  Details // zero where not Told
 	Staff    bool    // staff did it
 	Override Override
+	// Conflicts are those in which it stands from then on.
+	Conflicts []Conflict
 }
 
 // TablesMoved gives a party the tables that staff chose, for good.
@@ -177,6 +179,7 @@ type Reinstated struct {
 	Turn      domain.Interval
 	Occupied  domain.Interval
 	ExpiresAt domain.Instant // of the hold, where it is pending again; else 0
+	Conflicts []Conflict     // in which it stands from then on
 }
 
 // Undone says that what follows in the same append takes back an action of staff.

@@ -32,6 +32,7 @@ func (s State) amend(c Amend) ([]Event, error) {
 	a := Amended{
 		Stamp: p.stamp(), Number: r.Number, Diner: r.Diner, Party: r.Party, Slot: r.Slot, Turn: r.Turn, Occupied: r.Occupied,
 		Tables: r.Tables, Wish: r.Wish, Bound: r.Bound, Staff: c.Actor.Kind == domain.ActorStaff, Override: c.Override,
+		Conflicts: r.Conflicts,
 	}
 	if c.Details != (DetailsChanges{}) {
 		a.Told, a.Details = true, c.Details.of(r.Details)
@@ -64,7 +65,7 @@ func (s State) amend(c Amend) ([]Event, error) {
 		p.add(e)
 	}
 	a.Turn, a.Occupied, a.Tables = seating.Turn, seating.Occupied, p.Plan.tableIDs(seating.Tables)
-	a.Bound = r.Bound && slices.Equal(a.Tables, r.Tables)
+	a.Bound, a.Conflicts = r.Bound && slices.Equal(a.Tables, r.Tables), nil
 	p.add(a)
 	return p.end(), nil
 }
@@ -139,7 +140,7 @@ func (s State) moveTable(c MoveTable) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Bound && slices.Equal(p.Plan.tableIndexes(r.Tables), tables) {
+	if r.Bound && slices.Equal(p.Plan.tableIndexes(r.Tables), tables) && len(r.Conflicts) == 0 {
 		return nil, nil
 	}
 	want := r.Occupied
@@ -251,7 +252,7 @@ func (s State) reinstate(c Reinstate) ([]Event, error) {
 		return nil, err
 	}
 	back := *r
-	back.Status, back.ExpiresAt, back.Bound = StatusConfirmed, 0, false
+	back.Status, back.ExpiresAt, back.Bound, back.Conflicts = StatusConfirmed, 0, false, nil
 	switch {
 	case r.Status == StatusCompleted:
 		back.Status, back.Bound, back.Occupied.To = StatusSeated, true, r.Turn.To.AddMinutes(p.Plan.Policy.BufferMinutes)
@@ -266,7 +267,7 @@ func (s State) reinstate(c Reinstate) ([]Event, error) {
 	if no := p.hasTime(&back, c.Override.Rule); no != nil {
 		return nil, no
 	}
-	if no := p.restore(r, &back, c.Override.Rule, back.Status == StatusSeated); no != nil {
+	if no := p.restore(r, &back, c.Override.Rule, back.Status == StatusSeated && len(back.Tables) > 0); no != nil {
 		return nil, no
 	}
 	return p.end(), nil
@@ -304,17 +305,18 @@ func (p *page) restore(r, back *Reservation, skip domain.Code, must bool) *domai
 		}
 		request.Occupied = domain.Interval{From: from, To: max(back.Occupied.To, p.t+1)}
 	}
-	seating, no := o.placeFor(request, p.Plan.whole(back.Tables), must)
+	seating, no := o.placeAgain(request, back, p.Plan.whole(back.Tables), must)
 	if no != nil {
 		return no
 	}
 	for _, e := range moved(p.Plan, seating.Moves, p.t, r.Number) {
 		p.add(e)
 	}
-	tables := p.Plan.tableIDs(seating.Tables)
+	tables := tablesOrNone(p.Plan, seating.Tables)
 	p.add(Reinstated{
 		Stamp: p.stamp(), Number: r.Number, From: r.Status, To: back.Status, Covers: back.Covers, Tables: tables,
 		Bound: back.Bound && slices.Equal(tables, back.Tables), Turn: back.Turn, Occupied: back.Occupied, ExpiresAt: back.ExpiresAt,
+		Conflicts: back.Conflicts,
 	})
 	return nil
 }

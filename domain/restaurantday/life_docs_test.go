@@ -8,7 +8,7 @@ import (
 )
 
 var statuses = []Status{
-	StatusPending, StatusConfirmed, StatusSeated, StatusCompleted, StatusCancelled, StatusExpired, StatusNoShow, StatusMoved,
+	StatusPending, StatusConfirmed, StatusSeated, StatusCompleted, StatusCancelled, StatusExpired, StatusNoShow, StatusMoved, StatusWithdrawn,
 }
 
 // lifeTable is the table of transitions as the page shows it.

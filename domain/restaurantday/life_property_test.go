@@ -38,6 +38,7 @@ func anyLife(t *rapid.T, s State, plan *Plan, now domain.Instant) Command {
 	switch rapid.SampledFrom([]string{
 		"hold", "hold", "hold", "hold", "confirm", "confirm", "cancel", "lapse", "amend", "move table", "pin", "seat", "seat", "complete",
 		"complete", "no-show", "reinstate", "walk in", "join", "join", "join", "leave", "accept", "start", "finish", "abort", "undo", "undo", "change", "fence", "extend",
+		"record", "record", "withdraw",
 	}).Draw(t, "command") {
 	case "confirm":
 		return Confirm{Now: now, Actor: actor, Number: number}
@@ -105,6 +106,10 @@ func anyLife(t *rapid.T, s State, plan *Plan, now domain.Instant) Command {
 		return c
 	case "extend":
 		return ExtendHold{Now: now, Actor: actor, Number: number, Until: now + 10*minute}
+	case "record":
+		return anyFact(t, plan, now, actor)
+	case "withdraw":
+		return Withdraw{Now: now, Actor: actor, Batch: rapid.SampledFrom([]string{"one", "two"}).Draw(t, "batch"), Force: rapid.Bool().Draw(t, "force")}
 	case "change", "fence":
 		next := anyNext(t, s, plan, slot, table)
 		if rapid.IntRange(0, 2).Draw(t, "fence") == 0 {
@@ -260,7 +265,7 @@ func apart(s State) error {
 func first(before, after State, c Command, events []Event) error {
 	freed := slices.ContainsFunc(events, func(e Event) bool {
 		switch e.(type) {
-		case Cancelled, Expired, Completed, NoShow, Moved, WaitlistJoined, PlanChanged, Amended, TablesMoved, Seated, Reinstated, Unpinned:
+		case Cancelled, Expired, Completed, NoShow, Moved, WaitlistJoined, PlanChanged, Amended, TablesMoved, Seated, Reinstated, Unpinned, Withdrawn:
 			return true
 		default:
 			return false

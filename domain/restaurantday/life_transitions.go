@@ -73,6 +73,12 @@ var transitions = []Transition{
 	{Verb: VerbAbortMove, From: StatusConfirmed, To: StatusConfirmed, Staff: true, Moving: true},
 	{Verb: VerbExtendHold, From: StatusPending, To: StatusPending, Staff: true},
 	{Verb: VerbLapse, From: StatusPending, To: StatusExpired, Staff: true},
+	{Verb: VerbWithdraw, From: StatusConfirmed, To: StatusWithdrawn, Staff: true},
+	{Verb: VerbWithdraw, From: StatusSeated, To: StatusWithdrawn, Staff: true},
+	{Verb: VerbWithdraw, From: StatusCompleted, To: StatusWithdrawn, Staff: true},
+	{Verb: VerbWithdraw, From: StatusCancelled, To: StatusWithdrawn, Staff: true},
+	{Verb: VerbWithdraw, From: StatusNoShow, To: StatusWithdrawn, Staff: true},
+	{Verb: VerbWithdraw, From: StatusWithdrawn, To: StatusWithdrawn, Staff: true, Already: true},
 }
 
 // Transitions lists every transition there is, by verb and status. What is not listed is
@@ -98,6 +104,8 @@ func Refusal(from Status) domain.Code {
 		return domain.CodeNoShow
 	case StatusMoved:
 		return domain.CodeMovedAway
+	case StatusWithdrawn:
+		return domain.CodeWithdrawn
 	default:
 		return domain.CodeNotFound
 	}
@@ -143,6 +151,7 @@ func refusal(r *Reservation, from Status, t domain.Instant) *domain.Rejection {
 		StatusCancelled: "the reservation was cancelled",
 		StatusNoShow:    "the party did not come",
 		StatusMoved:     "the reservation was moved to another day",
+		StatusWithdrawn: "the reservation was taken back with the import it came with",
 	}
 	if from == StatusExpired {
 		return domain.Reject(domain.CodeHoldExpired, "the hold has lapsed and its table may be somebody else's; hold again",

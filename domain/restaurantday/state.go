@@ -20,6 +20,7 @@ type State struct {
 	pending  []pending // holds that wait for confirmation, by expiry
 	waitlist waitlist
 	seated   []uint32 // entries that sit, by when they were seated
+	facts    []uint32 // entries that were recorded as facts and not taken back, by number
 	turns    turns
 	actions  []Action // staff's last, oldest first
 	acted    uint32   // how many there were in all
@@ -104,6 +105,9 @@ type Reservation struct {
 	MovedFrom domain.ReservationID
 	Changes   uint32 // how often it was changed, re-assignments left out
 	Exception bool   // kept though the plan would not have it
+
+	Fact      *Fact      // where it comes from that was recorded as a fact; nil for what was booked here
+	Conflicts []Conflict // in which it stands until staff resolve them; see Open
 }
 
 // Moving is a move to another day that is under way; the zero value is none.

@@ -36,7 +36,7 @@ func evolve(s State, e Event) State {
 	case TablesMoved:
 		s = s.acts(ActionMoveTable, e.Number, e.At)
 		s = s.edited(e.Number, e.At, func(r *Reservation) {
-			r.Tables, r.Bound = e.Tables, true
+			r.Tables, r.Bound, r.Conflicts = e.Tables, true, nil
 			if r.Status == StatusSeated { // it sits there from now on only
 				r.Occupied = domain.Interval{From: max(r.Occupied.From, e.At), To: max(r.Occupied.To, e.At+1)}
 			}
@@ -90,6 +90,8 @@ func evolveLife(s State, e Event) State {
 		for _, number := range e.Kept {
 			s = s.edited(number, e.At, func(r *Reservation) { r.Exception = true })
 		}
+	case Recorded, Withdrawn:
+		s = evolveFacts(s, e)
 	}
 	return s
 }
@@ -138,7 +140,7 @@ func (s State) amended(e Amended) State {
 	}
 	s = s.edited(e.Number, e.At, func(r *Reservation) {
 		r.Party, r.Slot, r.Turn, r.Occupied = e.Party, e.Slot, e.Turn, e.Occupied
-		r.Tables, r.Wish, r.Bound, r.Exception = e.Tables, e.Wish, e.Bound, false
+		r.Tables, r.Wish, r.Bound, r.Exception, r.Conflicts = e.Tables, e.Wish, e.Bound, false, e.Conflicts
 		if e.Override != (Override{}) {
 			r.Override = e.Override
 		}
@@ -163,6 +165,9 @@ func (s State) seatedBy(e Seated) State {
 	s = s.acts(ActionSeat, e.Number, e.At)
 	s = s.edited(e.Number, e.At, func(r *Reservation) {
 		r.Status, r.Covers, r.Tables, r.Occupied, r.Bound = StatusSeated, e.Covers, e.Tables, e.Occupied, true
+		if len(e.Tables) > 0 {
+			r.Conflicts = nil // it sits
+		}
 		if r.SeatedAt == 0 {
 			r.SeatedAt = e.At
 		}
@@ -208,7 +213,7 @@ func (s State) reinstated(e Reinstated) State {
 	}
 	s = s.edited(e.Number, e.At, func(r *Reservation) {
 		r.Status, r.Tables, r.Bound, r.Turn, r.Occupied = e.To, e.Tables, e.Bound, e.Turn, e.Occupied
-		r.ExpiresAt, r.Covers, r.FreedAt, r.By, r.Late = e.ExpiresAt, e.Covers, 0, "", false
+		r.ExpiresAt, r.Covers, r.FreedAt, r.By, r.Late, r.Conflicts = e.ExpiresAt, e.Covers, 0, "", false, e.Conflicts
 		if e.To != StatusSeated {
 			r.SeatedAt = 0
 		}

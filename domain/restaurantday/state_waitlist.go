@@ -128,7 +128,7 @@ type turns struct {
 
 // add counts a party that left, or with sign -1 takes it out again.
 func (t turns) add(r *Reservation, freed domain.Instant, sign int) turns {
-	if r.SeatedAt == 0 {
+	if r.SeatedAt == 0 || r.Fact != nil { // when a fact sat down is not known here
 		return t
 	}
 	t.parties += sign

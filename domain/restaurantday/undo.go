@@ -94,9 +94,9 @@ func (p *page) takeBack(a Action, r, was *Reservation) *domain.Rejection {
 // amendBack gives r the party, the time, the tables and the details it had.
 func (p *page) amendBack(r, back *Reservation) *domain.Rejection {
 	o := p.release(r.Number)
-	seating, no := o.placeFor(Request{
+	seating, no := o.placeAgain(Request{
 		Slot: back.Slot, Party: back.Party, Wish: back.Wish, Staff: !back.Online, Now: p.t, Occupied: back.Occupied,
-	}, p.Plan.whole(back.Tables), back.Bound)
+	}, back, p.Plan.whole(back.Tables), back.Bound)
 	if no != nil {
 		return no
 	}
@@ -105,8 +105,8 @@ func (p *page) amendBack(r, back *Reservation) *domain.Rejection {
 	}
 	p.add(Amended{
 		Stamp: p.stamp(), Number: r.Number, Diner: r.Diner, Party: back.Party, Slot: back.Slot, Turn: back.Turn, Occupied: back.Occupied,
-		Tables: p.Plan.tableIDs(seating.Tables), Wish: back.Wish, Bound: back.Bound, Told: back.Details != r.Details,
-		Details: toldOf(back, r), Staff: true,
+		Tables: tablesOrNone(p.Plan, seating.Tables), Wish: back.Wish, Bound: back.Bound, Told: back.Details != r.Details,
+		Details: toldOf(back, r), Staff: true, Conflicts: back.Conflicts,
 	})
 	return nil
 }
@@ -129,4 +129,13 @@ func (p *page) endAgain(r, was *Reservation) {
 	default: // what can be reinstated was cancelled otherwise
 		p.add(Cancelled{Stamp: p.stamp(), Number: r.Number, Diner: r.Diner, By: was.By, Late: was.Late})
 	}
+}
+
+// placeAgain is placeFor for a party that is to be as it was: one that stood in conflict and
+// had no table has none again.
+func (o Occupancy) placeAgain(r Request, back *Reservation, had []int, must bool) (Seating, *domain.Rejection) {
+	if len(back.Tables) == 0 && len(back.Conflicts) > 0 {
+		return Seating{}, nil
+	}
+	return o.placeFor(r, had, must)
 }

@@ -40,6 +40,8 @@ type amendedV1 struct {
 	Occasion string           `json:"occasion,omitempty"`
 	Staff    bool             `json:"staff,omitempty"`
 	Override domain.Code      `json:"override,omitempty"`
+
+	Conflicts []conflictV1 `json:"conflicts,omitempty"`
 	sealed
 }
 
@@ -63,7 +65,7 @@ var reservationAmended = &kind[restaurantday.Amended, amendedV1, heldPersonal]{
 		return amendedV1{
 			Number: e.Number, Diner: e.Diner, Party: e.Party, Slot: slotV1(e.Slot), Turn: intervalV1(e.Turn),
 			Occupied: intervalV1(e.Occupied), Tables: e.Tables, Wish: wishV1(e.Wish), Bound: e.Bound, Told: e.Told,
-			Occasion: e.Details.Occasion, Staff: e.Staff, Override: e.Override.Rule,
+			Occasion: e.Details.Occasion, Staff: e.Staff, Override: e.Override.Rule, Conflicts: conflictsToV1(e.Conflicts),
 		}, personalOf(e.Details, e.Override.Reason)
 	},
 	from: func(f amendedV1, p heldPersonal, s domain.Stamp) restaurantday.Amended {
@@ -71,7 +73,7 @@ var reservationAmended = &kind[restaurantday.Amended, amendedV1, heldPersonal]{
 			Stamp: s, Number: f.Number, Diner: f.Diner, Party: f.Party, Slot: restaurantday.Slot(f.Slot),
 			Turn: domain.Interval(f.Turn), Occupied: domain.Interval(f.Occupied), Tables: f.Tables,
 			Wish: restaurantday.Wish(f.Wish), Bound: f.Bound, Told: f.Told, Details: p.details(f.Occasion), Staff: f.Staff,
-			Override: restaurantday.Override{Rule: f.Override, Reason: p.OverrideReason},
+			Override: restaurantday.Override{Rule: f.Override, Reason: p.OverrideReason}, Conflicts: conflictsFromV1(f.Conflicts),
 		}
 	},
 	subject: func(s eventstore.StreamName, e restaurantday.Amended) (string, error) {
@@ -153,19 +155,20 @@ type reinstatedV1 struct {
 	Turn      intervalV1           `json:"turn"`
 	Occupied  intervalV1           `json:"occupied"`
 	ExpiresAt domain.Instant       `json:"expiresAt,omitempty"`
+	Conflicts []conflictV1         `json:"conflicts,omitempty"`
 }
 
 var reservationReinstated = open(TypeReservationReinstated,
 	func(e restaurantday.Reinstated) reinstatedV1 {
 		return reinstatedV1{
 			Number: e.Number, From: e.From, To: e.To, Covers: e.Covers, Tables: e.Tables, Bound: e.Bound,
-			Turn: intervalV1(e.Turn), Occupied: intervalV1(e.Occupied), ExpiresAt: e.ExpiresAt,
+			Turn: intervalV1(e.Turn), Occupied: intervalV1(e.Occupied), ExpiresAt: e.ExpiresAt, Conflicts: conflictsToV1(e.Conflicts),
 		}
 	},
 	func(f reinstatedV1, s domain.Stamp) restaurantday.Reinstated {
 		return restaurantday.Reinstated{
 			Stamp: s, Number: f.Number, From: f.From, To: f.To, Covers: f.Covers, Tables: f.Tables, Bound: f.Bound,
-			Turn: domain.Interval(f.Turn), Occupied: domain.Interval(f.Occupied), ExpiresAt: f.ExpiresAt,
+			Turn: domain.Interval(f.Turn), Occupied: domain.Interval(f.Occupied), ExpiresAt: f.ExpiresAt, Conflicts: conflictsFromV1(f.Conflicts),
 		}
 	})
 

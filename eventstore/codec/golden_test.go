@@ -79,6 +79,20 @@ func goldens() []golden {
 	atTheDoor.Diner, atTheDoor.Online, atTheDoor.WalkIn, atTheDoor.Quoted = "", false, true, at.AddMinutes(35)
 	atTheDoor.Details = guest.Details
 	hook, hooks := domain.NewWebhookID([16]byte{15}), WebhooksStream(testRestaurant)
+	fact := restaurantday.Recorded{
+		Stamp: stamp, Number: 117, Status: restaurantday.StatusConfirmed, Party: 6, Slot: slot, Turn: held.Turn, Occupied: held.Occupied,
+		Fact: restaurantday.Fact{
+			Batch: "march", Run: 2, Source: "old-book", External: "R-4711", Digest: "9c1e", MadeAt: stamp.At - 86_400_000, Named: []string{"12", "40"},
+		},
+		Tables: []domain.TableID{table.ID}, Bound: true, Code: "K7WQ2M",
+		Conflicts: []restaurantday.Conflict{
+			{Code: domain.CodeTableUnknown}, {Code: domain.CodePacingFull, Limit: 24, Actual: 28, Entries: []uint32{3, 9}},
+		},
+	}
+	factTold, factAmended := fact, amended
+	factTold.Status, factTold.FreedAt, factTold.Conflicts = restaurantday.StatusCompleted, at.AddMinutes(120), nil
+	factTold.Details = restaurantday.Details{Guest: guest.Details.Guest, Notes: "a quiet corner", Occasion: "birthday"}
+	factAmended.Conflicts = fact.Conflicts
 	return []golden{
 		{"day.opened.v1", 1, testDay, restaurantday.Opened{Stamp: stamp, Restaurant: testRestaurant, Date: testDate, Plan: restaurantday.Plan{
 			Revision: 5, Zone: "America/Los_Angeles", Slots: []restaurantday.Slot{slot}, Tables: []restaurantday.Table{table},
@@ -165,6 +179,24 @@ func goldens() []golden {
 				{Number: 118, Done: restaurantday.Keep, Code: domain.CodeNoTable, NoTable: true},
 			},
 		}},
+		{"reservation.amended.v1.conflicts", 1, testDay, factAmended},
+		{"reservation.reinstated.v1.conflicts", 1, testDay, restaurantday.Reinstated{
+			Stamp: stamp, Number: 117, From: restaurantday.StatusCancelled, To: restaurantday.StatusConfirmed, Turn: held.Turn, Occupied: held.Occupied,
+			Conflicts: fact.Conflicts,
+		}},
+		{"reservation.recorded.v1", 1, testDay, fact},
+		{"reservation.recorded.v1.personal", 1, testDay, factTold},
+		{"reservation.withdrawn.v1", 1, testDay, restaurantday.Withdrawn{Stamp: stamp, Number: 117, Batch: "march", Forced: true}},
+		{"restaurant.import_begun.v1", 1, RestaurantStream(testRestaurant), restaurant.ImportBegun{
+			Stamp: stamp, Batch: "march", Source: "old-book", Digest: "5f2a", Run: 2, Rows: 120, Dates: []domain.ServiceDate{testDate, testDate + 1},
+		}},
+		{"restaurant.import_ended.v1", 1, RestaurantStream(testRestaurant), restaurant.ImportEnded{
+			Stamp: stamp, Batch: "march", Run: 2, Counts: restaurant.ImportCounts{
+				Recorded: 110, Known: 4, Changed: 1, Bad: 3, Skipped: 2, Conflicts: []restaurant.ConflictCount{{Code: domain.CodeNoTable, N: 5}},
+			},
+		}},
+		{"restaurant.import_undo_begun.v1", 1, RestaurantStream(testRestaurant), restaurant.ImportUndoBegun{Stamp: stamp, Batch: "march", Force: true}},
+		{"restaurant.import_undone.v1", 1, RestaurantStream(testRestaurant), restaurant.ImportUndone{Stamp: stamp, Batch: "march", Withdrawn: 108, Kept: 2}},
 		{"demand.refused.v1", 1, DemandStream(testRestaurant, testDate), restaurantday.Refused{
 			Stamp: stamp, Code: domain.CodeNoTable, Party: 6, Time: "19:00", StartsAt: at, Seen: 41,
 		}},

@@ -30,6 +30,8 @@ const (
 	TypeWaitlistLeft            = "waitlist.left"
 	TypeDayPlanFenced           = "day.plan_fenced"
 	TypeDayPlanChanged          = "day.plan_changed"
+	TypeReservationRecorded     = "reservation.recorded"
+	TypeReservationWithdrawn    = "reservation.withdrawn"
 
 	TypeRestaurantRegistered     = "restaurant.registered"
 	TypeRestaurantProfileChanged = "restaurant.profile_changed"
@@ -61,6 +63,11 @@ const (
 	TypeWebhookTestRequested = "webhook.test_requested"
 	TypeWebhookRemoved       = "webhook.removed"
 
+	TypeRestaurantImportBegun     = "restaurant.import_begun"
+	TypeRestaurantImportEnded     = "restaurant.import_ended"
+	TypeRestaurantImportUndoBegun = "restaurant.import_undo_begun"
+	TypeRestaurantImportUndone    = "restaurant.import_undone"
+
 	TypeUserRegistered = "user.registered"
 	TypeUserLoggedIn   = "user.logged_in"
 	TypeEmailClaimed   = "email.claimed"
@@ -74,6 +81,7 @@ func allForms() []form {
 		reservationUnpinned, reservationSeated, reservationCompleted, reservationNoShow, reservationReinstated,
 		reservationMoveStarted, reservationMoved, reservationMoveAborted, actionUndone,
 		waitlistJoined, waitlistOffered, waitlistPassedOver, waitlistLeft, dayPlanFenced, dayPlanChanged,
+		reservationRecorded, reservationWithdrawn,
 		restaurantRegistered, restaurantProfileChanged, restaurantHoursSet, restaurantTableAdded,
 		restaurantTableChanged, restaurantTableRemoved, restaurantPolicySet, restaurantPublished,
 		restaurantSpecialDaySet, restaurantSpecialDayRemoved, restaurantClosureAdded, restaurantClosureRemoved,
@@ -81,6 +89,7 @@ func allForms() []form {
 		restaurantBookingDecided, restaurantPlanDecided,
 		webhookCreated, webhookChanged, webhookPaused, webhookResumed, webhookSecretRotated, webhookReplayed,
 		webhookTestRequested, webhookRemoved,
+		restaurantImportBegun, restaurantImportEnded, restaurantImportUndoBegun, restaurantImportUndone,
 		userRegistered, userLoggedIn, emailClaimed,
 	}
 }

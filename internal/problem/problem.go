@@ -99,6 +99,8 @@ var kinds = map[domain.Code]kind{
 	domain.CodeWaitlistFull:    {http.StatusConflict, "The waitlist is full", 0},
 	domain.CodeNotMoving:       {http.StatusConflict, "No such move is under way", 0},
 	domain.CodeDecisionNeeded:  {http.StatusConflict, "Reservations are touched", 0},
+	domain.CodeWithdrawn:       {http.StatusConflict, "It was taken back with its import", 0},
+	domain.CodeImportRunning:   {http.StatusConflict, "Another import is not ended", 0},
 	domain.CodeNotOpened:       {http.StatusConflict, "The day is not open", 0},
 	domain.CodeLaterEntries:    {http.StatusConflict, "The day has later entries", 0},
 }
