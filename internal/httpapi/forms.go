@@ -44,7 +44,7 @@ func InZone(name string) func(domain.Instant) string {
 // restaurant's staff alone.
 type Reservation struct {
 	ReservationID    string   `json:"reservationId"`
-	Status           string   `json:"status" enum:"pending,confirmed,seated,completed,cancelled,expired,no_show,moved"`
+	Status           string   `json:"status" enum:"pending,confirmed,seated,completed,cancelled,expired,no_show,moved,withdrawn"`
 	ExpiresAt        string   `json:"expiresAt,omitempty" format:"date-time" doc:"when a pending hold lapses"`
 	ConfirmationCode string   `json:"confirmationCode"`
 	RestaurantID     string   `json:"restaurantId"`
@@ -56,7 +56,7 @@ type Reservation struct {
 	TableIDs         []string `json:"tableIds" doc:"provisional while bound is false"`
 	Bound            bool     `json:"bound" doc:"whether the tables are the party's own: pinned, chosen by staff, or sat at. Until then it may be given others that seat it"`
 	Revision         uint64   `json:"revision" doc:"of the restaurant-day"`
-	Source           string   `json:"source,omitempty" enum:"walk_in,waitlist,move" doc:"how it came into the book; missing where somebody asked for a table"`
+	Source           string   `json:"source,omitempty" enum:"walk_in,waitlist,move,import" doc:"how it came into the book; missing where somebody asked for a table"`
 	Wish             *Wish    `json:"wish,omitempty" doc:"what any other tables must be, too"`
 	Guest            *Guest   `json:"guest,omitempty"`
 	Notes            string   `json:"notes,omitempty"`
@@ -75,6 +75,9 @@ type Reservation struct {
 
 	Override  *Override `json:"override,omitempty" doc:"only for the restaurant's staff: the rule that was set aside for it"`
 	Exception bool      `json:"exception,omitempty" doc:"only for the restaurant's staff: kept though the day's plan, as changed since, would not have it"`
+
+	Conflicts []Conflict `json:"conflicts,omitempty" doc:"only for the restaurant's staff: what an imported booking contradicts; give it tables, change it or cancel it"`
+	Imported  *Imported  `json:"imported,omitempty" doc:"only for the restaurant's staff: where it was booked"`
 }
 
 // Wish is what a party wants of its tables.
@@ -132,6 +135,7 @@ func ReservationOf(
 // ForStaff is the form with what the restaurant's own people see besides.
 func (f Reservation) ForStaff(r *restaurantday.Reservation) Reservation {
 	f.Exception = r.Exception
+	f.ofFact(r)
 	if r.Override != (restaurantday.Override{}) {
 		f.Override = &Override{Rule: string(r.Override.Rule), Reason: r.Override.Reason}
 	}

@@ -165,7 +165,8 @@ func (d Day) Covers() []SlotCovers {
 			c.Expected += int(r.Party - r.Covers)
 		case restaurantday.StatusCompleted:
 			c.Left += int(r.Covers)
-		case restaurantday.StatusCancelled, restaurantday.StatusExpired, restaurantday.StatusNoShow, restaurantday.StatusMoved: // nobody comes
+		case restaurantday.StatusCancelled, restaurantday.StatusExpired, restaurantday.StatusNoShow,
+			restaurantday.StatusMoved, restaurantday.StatusWithdrawn: // nobody comes
 		}
 	}
 	for _, b := range d.State.Bookings() {

@@ -131,6 +131,34 @@ func (s reservationSnapshot) appendRest(b []byte) []byte {
 	text("movedTo", string(r.MovedTo))
 	text("movedFrom", string(r.MovedFrom))
 	number("madeRoomFor", int64(s.gains))
+	if r.Fact != nil {
+		text("batch", r.Fact.Batch)
+		text("importSource", r.Fact.Source)
+		text("externalId", r.Fact.External)
+	}
+	return appendConflicts(b, r.Conflicts)
+}
+
+// appendConflicts writes {"conflicts":[{"code":…,"entries":[…]},…]} of what stands in conflict.
+func appendConflicts(b []byte, conflicts []restaurantday.Conflict) []byte {
+	for i, c := range conflicts {
+		if i == 0 {
+			b = append(b, `,"conflicts":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = append(appendText(append(b, `{"code":`...), string(c.Code)), `,"entries":[`...)
+		for j, n := range c.Entries {
+			if j > 0 {
+				b = append(b, ',')
+			}
+			b = strconv.AppendUint(b, uint64(n), 10)
+		}
+		b = append(b, `]}`...)
+	}
+	if len(conflicts) > 0 {
+		b = append(b, ']')
+	}
 	return b
 }
 
@@ -230,6 +258,14 @@ func restaurantSnapshots(e restaurant.Event, before, after restaurant.State) (wa
 		return nil, decisionSnapshotOf(e)
 	case restaurant.PlanDecided:
 		return nil, planDecisionSnapshotOf(e)
+	case restaurant.ImportBegun:
+		return importSnapshotOf(before, e.Batch), importSnapshotOf(after, e.Batch)
+	case restaurant.ImportEnded:
+		return importSnapshotOf(before, e.Batch), importSnapshotOf(after, e.Batch)
+	case restaurant.ImportUndoBegun:
+		return importSnapshotOf(before, e.Batch), importSnapshotOf(after, e.Batch)
+	case restaurant.ImportUndone:
+		return importSnapshotOf(before, e.Batch), importSnapshotOf(after, e.Batch)
 	case restaurant.Published:
 		return statusSnapshot{string(before.Status)}, statusSnapshot{string(after.Status)}
 	}

@@ -85,6 +85,12 @@ func (a *entry) reservationOf(e restaurantday.Event) uint32 {
 	case restaurantday.MoveAborted:
 		a.reason = string(e.Reason)
 		return e.Number
+	case restaurantday.Recorded:
+		a.reason = string(restaurantday.SourceImport)
+		return e.Number
+	case restaurantday.Withdrawn:
+		a.reason = "import_undone"
+		return e.Number
 	}
 	return 0
 }

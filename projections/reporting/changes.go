@@ -119,7 +119,7 @@ func (c *changes) reservation(id domain.ReservationID, d day, r eventstore.Recor
 	var endedAt domain.Instant
 	switch is.Status {
 	case restaurantday.StatusPending, restaurantday.StatusConfirmed, restaurantday.StatusSeated: // it has not ended
-	case restaurantday.StatusCancelled, restaurantday.StatusNoShow, restaurantday.StatusMoved:
+	case restaurantday.StatusCancelled, restaurantday.StatusNoShow, restaurantday.StatusMoved, restaurantday.StatusWithdrawn:
 		endedAt = is.ChangedAt
 	case restaurantday.StatusCompleted:
 		endedAt = is.FreedAt
@@ -210,7 +210,7 @@ func (c *changes) day(d day, last lastOf) {
 			cancelled++
 		case restaurantday.StatusExpired:
 			expired++
-		case restaurantday.StatusNoShow, restaurantday.StatusMoved: // counted among all reservations
+		case restaurantday.StatusNoShow, restaurantday.StatusMoved, restaurantday.StatusWithdrawn: // counted among all reservations
 		}
 	}
 	c.days.put(d,

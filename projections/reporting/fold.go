@@ -40,6 +40,9 @@ func (s dayFold) evolve(d codec.Decoded) dayFold {
 		s.openedAt = e.At
 	case restaurantday.Held:
 		s.facts = s.facts.with(e.Number, fact{source: d.Meta.Actor.Kind})
+	case restaurantday.Recorded:
+		// It is an import's, whoever sent the file. Who confirmed it did so elsewhere.
+		s.facts = s.facts.with(e.Number, fact{source: domain.ActorImport})
 	case restaurantday.Confirmed:
 		f := s.facts.of(e.Number)
 		f.confirmedAt = e.At
