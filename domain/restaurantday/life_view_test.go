@@ -54,7 +54,11 @@ func (n *looked) look(s State, party domain.PartySize, now domain.Instant) error
 			return fmt.Errorf("what is shown at %s until %s differs at %s", at, until, later)
 		}
 	}
-	settled := s.settled(at)
+	page, err := s.page(now, nil)
+	if err != nil {
+		return err
+	}
+	settled := page.Occupancy // as s.settled has it, but for the numbers of offers
 	m := model{plan: s.Plan, now: at}
 	for _, slot := range shown {
 		ask := func(starts domain.Instant) (*domain.Rejection, domain.Code) {
