@@ -82,6 +82,11 @@ var refusals = map[string][]domain.Code{
 	"accept-offer":        ofReservation(domain.CodeNotWaiting, domain.CodeHoldExpired, domain.CodeCancelled),
 
 	"read-day":            {domain.CodeNotFound, domain.CodeForbidden, domain.CodeInPast, domain.CodeTooFarAhead, domain.CodeClosed},
+	"report-covers":       {domain.CodeNotFound, domain.CodeForbidden},
+	"report-no-shows":     {domain.CodeNotFound, domain.CodeForbidden},
+	"report-lead-times":   {domain.CodeNotFound, domain.CodeForbidden},
+	"report-utilisation":  {domain.CodeNotFound, domain.CodeForbidden},
+	"report-refusals":     {domain.CodeNotFound, domain.CodeForbidden},
 	"audit":               {domain.CodeNotFound, domain.CodeForbidden},
 	"reservation-history": {domain.CodeNotFound},
 }
@@ -130,6 +135,7 @@ var tags = []*huma.Tag{
 	{Name: "Booking", Description: "What is free, holding a table, confirming, amending, cancelling."},
 	{Name: "Waitlist", Description: "Waiting for what becomes free, and accepting what is offered."},
 	{Name: "Floor", Description: "An evening as it goes: seating, walk-ins, no-shows, tables, and taking back what was a mistake. Only the restaurant's own people do that, and see the board."},
+	{Name: "Reports", Description: "What a restaurant's days came to, in figures; of now, or as it was told at any moment before."},
 	{Name: "Ledger", Description: "Every change that was made, by whom, and when."},
 }
 

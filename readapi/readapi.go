@@ -69,6 +69,7 @@ func Register(api *httpapi.API, v Views) {
 	r.waitlist(api)
 	r.board(api)
 	r.audit(api)
+	r.reports(api)
 }
 
 // After is a request that wants to read at least up to a position.

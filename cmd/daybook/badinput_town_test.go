@@ -104,6 +104,11 @@ func newTown(t *testing.T, h *house) *town {
 		"own-reservations":    {token: town.diner.token, query: "limit=5"},
 		"audit":               {token: town.owner.token, params: id, query: "limit=5&type=reservation.held", anything: []string{"query.type"}},
 		"reservation-history": {token: town.diner.token, params: map[string]string{"id": town.firm}, query: "limit=5"},
+		"report-covers":       {token: town.owner.token, params: id, query: h.reportQuery("shift")},
+		"report-no-shows":     {token: town.owner.token, params: id, query: h.reportQuery("week")},
+		"report-lead-times":   {token: town.owner.token, params: id, query: h.reportQuery("party")},
+		"report-utilisation":  {token: town.owner.token, params: id, query: h.reportQuery("month")},
+		"report-refusals":     {token: town.owner.token, params: id, query: h.reportQuery("code")},
 		"read-restaurant":     {params: id},
 		"search-restaurants": {query: "q=test&cuisine=Test&city=Testville&near=52.5,13.4&radius=5000&minRating=0&time=19:00&party=2&sort=distance&limit=5&date=" + h.tomorrow(),
 			anything: []string{"query.q", "query.cuisine", "query.city"}},
@@ -115,6 +120,11 @@ func newTown(t *testing.T, h *house) *town {
 	}
 	town.addEvening()
 	return town
+}
+
+// reportQuery asks for a report of some days that there are.
+func (h *house) reportQuery(by string) string {
+	return "from=" + h.tomorrow() + "&to=" + h.inDays(5) + "&format=json&groupBy=" + by
 }
 
 const restaurantBody = `{"name":"Second","cuisine":"Test","address":"2 Test Street","city":"Testville","state":"TS","zip":"12345",` +

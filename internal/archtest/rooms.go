@@ -148,8 +148,13 @@ var rooms = []room{
 		why:     "a read model knows events, the runner and its one driver (Redis), never a command, an API or another read model",
 	},
 	{
+		path: "projections/reports",
+		may:  []string{"domain/..."},
+		why:  "what a report counts is said once, for the tables, for folds of the past and for what might have been; so it knows none of them",
+	},
+	{
 		path:    "projections/reporting",
-		may:     []string{"domain/...", "eventstore", "eventstore/feed", "eventstore/codec", "projections"},
+		may:     []string{"domain/...", "eventstore", "eventstore/feed", "eventstore/codec", "projections", "projections/reports"},
 		modules: []string{"github.com/jackc/pgx/v5", "modernc.org/sqlite", xsync},
 		why:     "a read model knows events, the runner and its one driver (SQL), never a command, an API or another read model",
 	},
@@ -164,6 +169,12 @@ var rooms = []room{
 		may:     []string{"domain/...", "eventstore", "eventstore/feed", "eventstore/codec", "projections", "projections/discovery/..."},
 		modules: []string{"github.com/meilisearch/meilisearch-go"},
 		why:     "a read model knows events, the runner and its one driver (Meilisearch), never a command, an API or another read model",
+	},
+	{
+		path:    "projections/book",
+		may:     []string{"domain/...", "eventstore", "eventstore/codec", "projections"},
+		modules: []string{xsync},
+		why:     "the book reads streams as they are, and keeps nothing but folds in memory",
 	},
 	{
 		path: "projections/*",

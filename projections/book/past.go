@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"daybook/domain"
 	"daybook/domain/restaurant"
@@ -260,4 +263,53 @@ func (p *Past) Demand(ctx context.Context, restaurant domain.RestaurantID, date 
 	}
 	p.saw(newest)
 	return list, nil
+}
+
+// Version is a restaurant as it was at some time.
+type Version struct {
+	State    restaurant.State // not registered where it was not yet
+	Revision uint64
+}
+
+// Versions reads a restaurant as it was at each of some instants, which do not fall, and not
+// beyond the moment that p is of.
+func (p *Past) Versions(ctx context.Context, id domain.RestaurantID, at []domain.Instant) ([]Version, error) {
+	decider := restaurant.Decider()
+	now, entries := Version{State: decider.Initial()}, uint64(0)
+	all := make([]Version, 0, len(at))
+	_, err := each(ctx, p, codec.RestaurantStream(id), func(e restaurant.Event) {
+		for len(all) < len(at) && at[len(all)] < e.DecidedAt() {
+			all = append(all, now)
+		}
+		now = Version{decider.Evolve(now.State, e), entries}
+		entries++
+	})
+	for len(all) < len(at) {
+		all = append(all, now)
+	}
+	return all, err
+}
+
+// OfDays makes something of each of a run of days as they were, in the order of the dates.
+// of is told whether the day had a book, may be called for several days at once, and keeps
+// nothing of the day.
+func OfDays[T any](
+	ctx context.Context, p *Past, id domain.RestaurantID, dates []domain.ServiceDate, of func(i int, d Day, opened bool) ([]T, error),
+) ([]T, error) {
+	made := make([][]T, len(dates))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(foldsAtOnce)
+	for i, date := range dates {
+		group.Go(func() error {
+			d, err := p.Day(ctx, id, date)
+			opened := !errors.Is(err, ErrNotFound)
+			if err != nil && opened {
+				return err
+			}
+			made[i], err = of(i, d, opened)
+			return err
+		})
+	}
+	err := group.Wait()
+	return slices.Concat(made...), err
 }
