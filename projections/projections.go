@@ -41,21 +41,45 @@ type Parker interface {
 	Parked(ctx context.Context, r eventstore.Record, cause error) error
 }
 
-// Rebuildable is a View that can be built anew beside the live one.
+// Rebuildable is a View that can be built anew beside the live one, and put back.
 type Rebuildable interface {
 	View
-	// Rebuild returns an empty copy of the view, whose Checkpoint is where it must be fed
-	// from, and the swap that puts it in the live one's place once it has caught up. The copy
-	// disturbs no reader of the live view before that. Abandon drops a copy that is not wanted.
-	Rebuild(ctx context.Context) (Rebuilding, error)
+	// Version names the form of what the view keeps. Another program with the same version
+	// can go on with it.
+	Version() string
+	// Rebuild returns a copy of the view that is being built beside the live one: the one that
+	// an earlier Rebuild with the same build left unfinished, else an empty one. Any other copy
+	// under construction is dropped, and whoever still feeds it is told so with ErrMoved. It
+	// disturbs no reader of the live view before its swap.
+	Rebuild(ctx context.Context, build string) (Rebuilding, error)
+	// Kept returns what the last swap replaced, to be brought up to date and put back.
+	// ErrNothingKept where there is none that this program can go on with.
+	Kept(ctx context.Context) (Rebuilding, error)
 }
 
-// Rebuilding is a view's fresh copy.
+// Rebuilding is a copy of a view.
 type Rebuilding struct {
-	View    View
-	Swap    func(ctx context.Context) error
-	Abandon func(ctx context.Context) error // may be nil
+	View View // its Checkpoint is where it must be fed from
+	// Compare holds what is in the copy against what is in the live view, both at one
+	// position: it brings the copy to where the live view stands.
+	Compare func(ctx context.Context) ([]Compared, error)
+	// Swap puts the copy in the live view's place, in one step, and keeps what was live until
+	// the next swap. It never takes a reader back: a copy that is behind follows first.
+	Swap func(ctx context.Context) error
+	// Abandon drops a copy that is not wanted.
+	Abandon func(ctx context.Context) error
 }
+
+// Compared is what comparing a copy with the live view found in one part of them.
+type Compared struct {
+	What     string // a table, days, documents
+	Entries  uint64 // in the copy
+	OnlyLive uint64 // entries that the copy has not, or has otherwise
+	OnlyCopy uint64 // entries that the live view has not, or has otherwise
+}
+
+// Equal reports whether no difference was found.
+func (c Compared) Equal() bool { return c.OnlyLive == 0 && c.OnlyCopy == 0 }
 
 var (
 	// ErrCorrupt says that a record cannot be applied and never will be: wrap it.
@@ -64,6 +88,10 @@ var (
 	ErrMoved = errors.New("projections: checkpoint moved by somebody else")
 	// ErrBehind says that a view had not reached a position in time.
 	ErrBehind = errors.New("projections: view has not reached the position")
+	// ErrNothingKept says that there is no earlier state of a view to put back.
+	ErrNothingKept = errors.New("projections: nothing is kept to go back to")
+	// ErrDiffers says that a copy is not what the live view is.
+	ErrDiffers = errors.New("projections: the copy differs from the live view")
 	// ErrUnknownView answers Wait for a view that the runner does not know.
 	ErrUnknownView = errors.New("projections: no such view")
 )

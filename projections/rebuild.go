@@ -4,51 +4,149 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"daybook/eventstore"
 )
 
-// Rebuild builds view anew from the whole ledger, beside the live one, and puts it in its
-// place. The live view answers and is fed meanwhile; whatever the ledger gained between
-// the end of the build and the swap reaches the new one through its own checkpoint.
-//
-// progress, where not nil, is called after each batch with the position reached and the
-// head that was aimed for. A record that cannot be applied is parked as the runner does it.
-// On an error, or when ctx ends, the copy is abandoned and the live view is as it was.
-func Rebuild(ctx context.Context, store eventstore.Store, view Rebuildable, opts Options, progress func(at, head eventstore.Position)) (err error) {
-	r, err := NewRunner(store, opts) // for its defaults alone
-	if err != nil {
-		return err
-	}
-	build, err := view.Rebuild(ctx)
-	if err != nil {
-		return fmt.Errorf("rebuild %s: begin: %w", view.Name(), err)
-	}
-	defer func() {
-		if err == nil || build.Abandon == nil {
-			return
-		}
-		// ctx may be what ended: leaving nothing behind must not depend on it.
-		if left := build.Abandon(context.WithoutCancel(ctx)); left != nil {
-			err = fmt.Errorf("%w (and the copy is left behind: %w)", err, left)
-		}
-	}()
-	d := newDriver(build.View, r.log, r.opts.Now)
-	if err := d.catchUp(ctx, store, progress); err != nil {
-		return fmt.Errorf("rebuild %s: %w", view.Name(), err)
-	}
-	if err := build.Swap(ctx); err != nil {
-		return fmt.Errorf("rebuild %s: swap: %w", view.Name(), err)
-	}
-	return nil
+// RebuildOptions says how a view is rebuilt. The zero value builds it anew.
+type RebuildOptions struct {
+	Options
+	// Build names what builds: this program, exactly. A copy that another build began is not
+	// gone on with, as it may hold what that one got wrong.
+	Build string
+	// Restart drops a copy that was left unfinished instead of going on with it.
+	Restart bool
+	// Rollback puts back what the last swap replaced, instead of building.
+	Rollback bool
+	// IfEqual swaps only where the copy holds what the live view does.
+	IfEqual bool
+	// Progress, where not nil, is told now and then how far the work is.
+	Progress func(Progress)
 }
 
-// catchUp feeds the view up to the head of the ledger as it stands when it gets there.
-func (d *driver) catchUp(ctx context.Context, store eventstore.Store, progress func(at, head eventstore.Position)) error {
-	at, err := d.view.Checkpoint(ctx)
+// Stage is a part of a rebuild.
+type Stage string
+
+// The stages, in their order.
+const (
+	StageBuild   Stage = "build"
+	StageCompare Stage = "compare"
+	StageSwap    Stage = "swap"
+)
+
+// Progress is how far a rebuild is.
+type Progress struct {
+	Stage    Stage
+	From     eventstore.Position // where it began: later than the start where it goes on
+	At, Head eventstore.Position // of the build: reached, and aimed for
+	Records  uint64              // brought so far
+	Took     time.Duration       // so far
+}
+
+// Rebuilt is what a rebuild came to.
+type Rebuilt struct {
+	Progress
+	Position eventstore.Position // where the view stands
+	Parked   uint64              // records that could not be applied and are left out
+	Compared []Compared
+}
+
+// Equal reports whether the copy held what the live view did.
+func (r Rebuilt) Equal() bool {
+	return !slices.ContainsFunc(r.Compared, func(c Compared) bool { return !c.Equal() })
+}
+
+// Rebuild builds view anew from the whole ledger, beside the live one, compares the two, and
+// puts the new one in the other's place. The live view answers and is fed meanwhile. What the
+// swap replaces is kept until the next one: a rollback puts it back the same way.
+//
+// A record that cannot be applied is parked as the runner does it. On an error, when ctx
+// ends and when the process is killed, the live view is as it was, and what was built is
+// left for the next Rebuild of the same build to go on with.
+//
+// Errors: ErrDiffers with IfEqual, ErrNothingKept with Rollback, ErrMoved when another rebuild
+// of the view took over, else the engine's or the store's.
+func Rebuild(ctx context.Context, store eventstore.Store, view Rebuildable, o RebuildOptions) (done Rebuilt, err error) {
+	r, err := NewRunner(store, o.Options) // for its defaults alone
 	if err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
+		return done, err
 	}
+	fail := func(what string, err error) (Rebuilt, error) {
+		return done, fmt.Errorf("rebuild %s: %s: %w", view.Name(), what, err)
+	}
+	began := r.opts.Now()
+	tell := func(stage Stage) {
+		done.Stage, done.Took = stage, r.opts.Now().Sub(began)
+		if o.Progress != nil {
+			o.Progress(done.Progress)
+		}
+	}
+	build, err := o.begin(ctx, view)
+	if err != nil {
+		return fail("begin", err)
+	}
+	d := newDriver(build.View, r.log, r.opts.Now)
+	at, err := build.View.Checkpoint(ctx)
+	if err != nil {
+		return fail("checkpoint", err)
+	}
+	done.From, done.At = at, at
+	tell(StageBuild)
+	err = d.catchUp(ctx, store, at, func(at, head eventstore.Position, records int) {
+		done.At, done.Head = at, head
+		done.Records += uint64(records)
+		tell(StageBuild)
+	})
+	done.Parked = d.status().Parked
+	if err != nil {
+		return fail("build", err)
+	}
+	tell(StageCompare)
+	if done.Compared, err = build.Compare(ctx); err != nil {
+		return fail("compare", err)
+	}
+	if o.IfEqual && !done.Equal() {
+		return done, errors.Join(ErrDiffers, build.Abandon(ctx))
+	}
+	tell(StageSwap)
+	if err := build.Swap(ctx); err != nil {
+		return fail("swap", err)
+	}
+	tell(StageSwap)
+	if done.Position, err = view.Checkpoint(ctx); err != nil {
+		return fail("checkpoint", err)
+	}
+	return done, nil
+}
+
+func (o RebuildOptions) begin(ctx context.Context, view Rebuildable) (Rebuilding, error) {
+	if o.Rollback {
+		return view.Kept(ctx)
+	}
+	build, err := view.Rebuild(ctx, o.Build)
+	if err != nil || !o.Restart {
+		return build, err
+	}
+	if err := build.Abandon(ctx); err != nil {
+		return build, err
+	}
+	return view.Rebuild(ctx, o.Build)
+}
+
+// Follow feeds a view that stands at at up to the position to, and no further: for a view
+// that is to be compared with another one.
+func Follow(ctx context.Context, store eventstore.Reader, view View, at, to eventstore.Position) error {
+	return bringUpTo(ctx, store, at, to, func(b eventstore.Batch) error { return view.Apply(ctx, b) })
+}
+
+// catchUp feeds the view from at up to the head of the ledger as it stands when it gets there.
+func (d *driver) catchUp(
+	ctx context.Context, store eventstore.Store, at eventstore.Position, progress func(at, head eventstore.Position, records int),
+) error {
 	for {
 		head, err := store.Head(ctx)
 		if err != nil {
@@ -57,41 +155,67 @@ func (d *driver) catchUp(ctx context.Context, store eventstore.Store, progress f
 		if at >= head {
 			return nil
 		}
-		b := eventstore.Batch{Records: make([]eventstore.Record, 0, eventstore.MaxBatch)}
-		for rec, err := range store.ReadAll(ctx, at, eventstore.Filter{}) {
-			if err != nil {
-				return err
-			}
-			b.Records = append(b.Records, rec)
-			if len(b.Records) < eventstore.MaxBatch {
-				continue
-			}
-			b.Position = rec.Position
+		err = bringUpTo(ctx, store, at, head, func(b eventstore.Batch) error {
 			if err := d.bring(ctx, b); err != nil {
 				return err
 			}
 			at = b.Position
-			if progress != nil {
-				progress(at, head)
-			}
-			b.Records = make([]eventstore.Record, 0, eventstore.MaxBatch)
-		}
-		// What is left of a last batch ends at its last record, or at the head where the
-		// engine's own records stand after it.
-		b.Position = head
-		if n := len(b.Records); n > 0 {
-			b.Position = max(head, b.Records[n-1].Position)
-		}
-		b.Position = max(b.Position, at)
-		b.Live = true
-		if err := d.bring(ctx, b); err != nil {
+			progress(at, head, len(b.Records))
+			return nil
+		})
+		if err != nil {
 			return err
 		}
-		at = b.Position
-		if progress != nil {
-			progress(at, max(head, at))
-		}
 	}
+}
+
+// readAhead is how many batches are read while one is applied.
+const readAhead = 2
+
+// bringUpTo reads what stands after at up to to, and hands it on in batches: reading goes on
+// beside.
+func bringUpTo(ctx context.Context, store eventstore.Reader, at, to eventstore.Position, bring func(eventstore.Batch) error) error {
+	batches := make(chan eventstore.Batch, readAhead)
+	g, reading := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(batches)
+		send := func(b eventstore.Batch) error {
+			select {
+			case batches <- b:
+				return nil
+			case <-reading.Done():
+				return context.Cause(reading)
+			}
+		}
+		var b eventstore.Batch
+		for rec, err := range store.ReadAll(reading, at, eventstore.Filter{}) {
+			if err != nil {
+				return err
+			}
+			if rec.Position > to {
+				break
+			}
+			b.Records, b.Position = append(b.Records, rec), rec.Position
+			if len(b.Records) == eventstore.MaxBatch {
+				if err := send(b); err != nil {
+					return err
+				}
+				b.Records = make([]eventstore.Record, 0, eventstore.MaxBatch)
+			}
+		}
+		// The last ends where it was aimed at: the engine's own records may stand there.
+		b.Position, b.Live = to, true
+		return send(b)
+	})
+	g.Go(func() error {
+		for b := range batches {
+			if err := bring(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return g.Wait()
 }
 
 func (d *driver) bring(ctx context.Context, b eventstore.Batch) error {

@@ -47,6 +47,7 @@ type engines struct {
 	redis    redis.UniversalClient
 	database *reporting.Database
 	search   *discovery.Index
+	admin    *admin      // nil where no orders can be taken
 	closers  []io.Closer // the last opened closes first
 }
 
@@ -90,6 +91,14 @@ func openEngines(ctx context.Context, f engineFlags, clock func() time.Time) (e 
 	if err := e.openSearch(f); err != nil {
 		return e, fmt.Errorf("search: %w", err)
 	}
+	// Orders need the engines, so they end first.
+	e.admin = takeOrders(f.Data)
+	e.closers = append(e.closers, e.admin)
+	if e.embedded != nil {
+		e.admin.take("/backup", takeBackups(func(ctx context.Context, to string) (backupDone, error) {
+			return backupInto(ctx, e.embedded, f.Data, to)
+		}))
+	}
 	return e, nil
 }
 
@@ -111,9 +120,6 @@ func (e *engines) openLedger(ctx context.Context, f engineFlags, clock func() ti
 	}
 	e.store = e.watched
 	e.closers = append(e.closers, e.store)
-	if e.embedded != nil {
-		e.closers = append(e.closers, takeOrders(f.Data, e.embedded))
-	}
 	return nil
 }
 

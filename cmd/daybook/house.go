@@ -108,6 +108,7 @@ func openHouse(ctx context.Context, cfg houseConfig) (h *house, err error) {
 	if h.processes, err = openProcesses(h.engines, h.codec, h.app, cfg.clock); err != nil {
 		return h, err
 	}
+	h.engines.admin.take("/rebuild", h.takeRebuilds())
 	h.running, h.failed = errgroup.WithContext(context.Background())
 	h.stop = func() {}
 	return h, nil

@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"daybook/eventstore"
 	"daybook/eventstore/embedded"
@@ -23,6 +27,17 @@ type storeBackupCommand struct {
 type backupDone struct {
 	Position eventstore.Position // all up to here is in it, and maybe more
 	Bytes    uint64
+}
+
+// backupOrder asks for a backup.
+type backupOrder struct {
+	To string // absolute, as the process that has the data folder sees it
+}
+
+// backupAnswer is what came of it.
+type backupAnswer struct {
+	Done  *backupDone `json:",omitempty"`
+	Error string      `json:",omitempty"`
 }
 
 func (c *storeBackupCommand) Run(ctx context.Context, out io.Writer) (err error) {
@@ -52,6 +67,47 @@ func (c *storeBackupCommand) backup(ctx context.Context) (done backupDone, err e
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	return backupInto(ctx, store.Store, c.Data, c.To)
+}
+
+// orderBackup has the process that has a data folder make a backup, and waits for it.
+func orderBackup(ctx context.Context, data, to string) (backupDone, error) {
+	var answer backupAnswer
+	if err := order(ctx, data, "/backup", backupOrder{To: to}, func(a backupAnswer) { answer = a }); err != nil {
+		return backupDone{}, err
+	}
+	if answer.Done == nil {
+		return backupDone{}, errors.New(answer.Error)
+	}
+	return *answer.Done, nil
+}
+
+// takeBackups makes one backup at a time.
+func takeBackups(backup func(ctx context.Context, to string) (backupDone, error)) http.HandlerFunc {
+	var one sync.Mutex
+	return func(w http.ResponseWriter, r *http.Request) {
+		var order backupOrder
+		answer := backupAnswer{}
+		status := http.StatusOK
+		switch err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder)).Decode(&order); {
+		case err != nil || !filepath.IsAbs(order.To):
+			status, answer.Error = http.StatusBadRequest, "this is no order for a backup"
+		case !one.TryLock():
+			status, answer.Error = http.StatusConflict, "another backup is being made"
+		default:
+			defer one.Unlock()
+			done, err := backup(r.Context(), order.To)
+			if err != nil {
+				status, answer.Error = http.StatusInternalServerError, err.Error()
+				slog.Warn("a backup failed", "to", order.To, "error", err)
+				break
+			}
+			answer.Done = &done
+			slog.Info("backup made", "to", order.To, "position", done.Position)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(answer) // whoever asked may have gone
+	}
 }
 
 // elsewhere refuses a folder inside the data folder: what goes with the data is no backup

@@ -120,7 +120,11 @@ func TestOrders(t *testing.T) {
 	}
 
 	under, finish := make(chan string), make(chan error)
-	a, err := serveAdmin(data, func(ctx context.Context, to string) (backupDone, error) {
+	a, err := serveAdmin(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.take("/backup", takeBackups(func(ctx context.Context, to string) (backupDone, error) {
 		under <- to
 		select {
 		case err := <-finish:
@@ -129,10 +133,7 @@ func TestOrders(t *testing.T) {
 			under <- "given up"
 			return backupDone{}, ctx.Err()
 		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))
 	for path, want := range map[string]os.FileMode{"admin": os.ModeDir | 0o700, "admin/socket": os.ModeSocket | 0o600} {
 		if info, err := os.Stat(filepath.Join(data, path)); err != nil || info.Mode() != want {
 			t.Errorf("%s: %v, %v, want %v", path, info.Mode(), err, want)

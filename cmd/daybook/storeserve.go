@@ -64,7 +64,10 @@ func (c *storeServeCommand) Run(ctx context.Context, out io.Writer) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	orders := takeOrders(c.Data, store.Store)
+	orders := takeOrders(c.Data)
+	orders.take("/backup", takeBackups(func(ctx context.Context, to string) (backupDone, error) {
+		return backupInto(ctx, store.Store, c.Data, to)
+	}))
 	defer func() { err = errors.Join(err, orders.Close()) }()
 	return serveStoreAt(ctx, out, store.Store, accesses)
 }

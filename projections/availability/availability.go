@@ -20,6 +20,11 @@
 //     has seen before, begins a new epoch, by a transaction too. An epoch is random, so
 //     one that comes back from the past is never taken for a later one, and it names the
 //     ledger, so that a Redis that served another ledger counts as empty.
+//   - The values lie in one of two halves. A rebuild fills the other one under an epoch of
+//     its own, brings it as far as the live one, and changes over by a transaction on epoch
+//     and position together. What was live stays in its half, and can be brought up to date
+//     and put back the same way. The mark names the epoch's turn, so that an epoch that
+//     counts for the second time is not taken for its first.
 //   - A value of another epoch counts as missing. A missing one is read off the stream
 //     after the epoch was read, and written only if the epoch is still the same and no
 //     newer value stands there.
@@ -98,8 +103,11 @@ type View struct {
 
 	ledger  identity
 	seen    atomic.Uint64 // the highest position this process has seen in Redis
+	liesIn  atomic.Uint32 // the half in which values were last seen; 0 for none yet
 	renewal sync.Mutex    // one renewal of the epoch at a time
 	guard   breaker
+
+	newFolds func() *projections.Folds[day]
 
 	folds  *projections.Folds[day] // the runner's, in step with the feed
 	tails  *projections.Folds[day] // the healers', each at its stream's end when last read
@@ -129,9 +137,10 @@ func New(o Options) (*View, error) {
 	v := &View{opts: o, log: o.Logger, redis: o.Redis, store: o.Store, clock: o.Clock}
 	// The view needs nothing personal, so its codec knows no key.
 	c := codec.New(noKeys{})
-	evolve := func(ctx context.Context, d day, r eventstore.Record) (day, error) { return d.evolve(ctx, c, r) }
-	v.folds = projections.NewFolds(o.Store, o.Folded, newDay, evolve)
-	v.tails = projections.NewFolds(o.Store, o.Folded, newDay, evolve)
+	v.newFolds = func() *projections.Folds[day] {
+		return projections.NewFolds(o.Store, o.Folded, newDay, func(ctx context.Context, d day, r eventstore.Record) (day, error) { return d.evolve(ctx, c, r) })
+	}
+	v.folds, v.tails = v.newFolds(), v.newFolds()
 	v.heals = flights{slots: make(chan struct{}, o.StreamReads), running: make(map[DayKey]*pair)}
 	v.memory = newMemory(o.Remembered)
 	return v, nil

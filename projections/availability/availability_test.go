@@ -95,7 +95,7 @@ func TestOlderIsNeverWritten(t *testing.T) {
 		healer, runner := h.view(e.client()), h.view(e.client())
 		at := h.do(today, h.hold(today, 2, "18:30"))
 		h.feed(runner, 0)
-		first := e.client().Get(context.Background(), today.redisKey()).Val()
+		first := e.client().Get(context.Background(), today.redisKey(halfA)).Val()
 		h.do(today, h.hold(today, 2, "18:30"))
 		h.check(healer, today, 4, 2, AtLeast(at.Position+1))
 
@@ -332,7 +332,7 @@ func TestPastDaysAreNotKept(t *testing.T) {
 		v := h.view(e.client())
 		at := h.do(today, h.hold(today, 2, "18:30"))
 		h.feed(v, 0)
-		kept := func() bool { return e.client().Exists(context.Background(), today.redisKey()).Val() == 1 }
+		kept := func() bool { return e.client().Exists(context.Background(), today.redisKey(halfA)).Val() == 1 }
 		if !kept() {
 			t.Fatal("not written")
 		}

@@ -48,7 +48,7 @@ func BenchmarkRead(b *testing.B) {
 			if _, err := v.Day(context.Background(), restaurant, date, 2); err != nil {
 				b.Fatal(err)
 			}
-			b.Logf("a value of %d bytes", len(e.client().Get(context.Background(), today.redisKey()).Val()))
+			b.Logf("a value of %d bytes", len(e.client().Get(context.Background(), today.redisKey(halfA)).Val()))
 			b.SetParallelism(16)
 			b.ResetTimer()
 			b.RunParallel(func(pb *testing.PB) {

@@ -131,7 +131,7 @@ func (v *View) writeBack(ctx context.Context, key DayKey, f *flight) error {
 	ctx, cancel := context.WithTimeout(ctx, v.opts.RedisTimeout)
 	defer cancel()
 	value := string(encodeValue(f.header(), f.day))
-	at := key.redisKey()
+	at := key.redisKey(f.mark.in)
 	write := func(tx *redis.Tx) error {
 		var now, old *redis.StringCmd
 		if _, err := tx.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -140,7 +140,7 @@ func (v *View) writeBack(ctx context.Context, key DayKey, f *flight) error {
 		}); err != nil && !errors.Is(err, redis.Nil) {
 			return err
 		}
-		if now.Val() != string(f.mark.epoch[:]) || !newer(value, old.Val()) {
+		if now.Val() != f.mark.text() || !newer(value, old.Val()) {
 			return nil
 		}
 		_, err := tx.TxPipelined(ctx, func(p redis.Pipeliner) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func TestFlushedIsHealed(t *testing.T) {
 		if after[epochKey] == "" || after[epochKey] == before {
 			t.Errorf("epoch %x after %x, want a new one", after[epochKey], before)
 		}
-		if _, kept := after[today.redisKey()]; !kept {
+		if _, kept := after[today.redisKey(halfA)]; !kept {
 			t.Error("the healed day was not written back")
 		}
 	})
@@ -198,7 +199,7 @@ func TestWithoutRedis(t *testing.T) {
 	h.check(v, today, 4, 2)
 	eventually(t, "the day stands in Redis again", func() bool {
 		h.check(v, today, 4, 2)
-		return e.client().Exists(context.Background(), today.redisKey()).Val() == 1
+		return e.client().Exists(context.Background(), today.redisKey(halfA)).Val() == 1
 	})
 }
 
@@ -225,17 +226,107 @@ func TestRebuiltEqualsLive(t *testing.T) {
 		}
 		h.feed(v, p)
 		live := days(t, e.client())
-		var reached eventstore.Position
-		err := projections.Rebuild(context.Background(), h.store, v, projections.Options{Logger: quiet}, func(at, _ eventstore.Position) { reached = at })
-		if err != nil {
-			t.Fatal(err)
+		rebuild := func(o projections.RebuildOptions) projections.Rebuilt {
+			t.Helper()
+			done, err := projections.Rebuild(context.Background(), h.store, h.view(e.client()), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if head, _ := h.store.Head(context.Background()); done.Position != head {
+				t.Errorf("stands at %d, want %d", done.Position, head)
+			}
+			return done
 		}
-		if head, _ := h.store.Head(context.Background()); reached != head {
-			t.Errorf("progress ended at %d, want %d", reached, head)
+		same := func(done projections.Rebuilt, differing uint64) {
+			t.Helper()
+			want := []projections.Compared{{What: "days", Entries: 30, OnlyLive: differing, OnlyCopy: differing}}
+			if !reflect.DeepEqual(done.Compared, want) {
+				t.Errorf("compared %+v, want %+v", done.Compared, want)
+			}
+			if got := days(t, e.client()); len(live) != 30 || !reflect.DeepEqual(got, live) {
+				t.Errorf("%d days, %d before, not equal", len(got), len(live))
+			}
 		}
-		rebuilt := days(t, e.client())
-		if len(live) != 30 || !reflect.DeepEqual(rebuilt, live) {
-			t.Errorf("%d days rebuilt, %d live, not equal", len(rebuilt), len(live))
+		if _, err := projections.Rebuild(context.Background(), h.store, v, projections.RebuildOptions{Rollback: true}); !errors.Is(err, projections.ErrNothingKept) {
+			t.Errorf("with nothing kept: %v", err)
+		}
+		same(rebuild(projections.RebuildOptions{Build: "a"}), 0)
+		same(rebuild(projections.RebuildOptions{Rollback: true}), 0)
+
+		// A value made wrong by hand is found, and put back where that is wished.
+		in := parseMark(dump(t, e.client())[epochKey], "0").in
+		spoil := func(from, to DayKey) {
+			raw, other := []byte(e.client().Get(context.Background(), to.redisKey(in)).Val()), e.client().Get(context.Background(), from.redisKey(in)).Val()
+			if err := e.client().Set(context.Background(), to.redisKey(in), string(raw[:headerSize])+other[headerSize:], 0).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		spoil(DayKey{restaurant, date + 1}, DayKey{restaurant, date + 2})
+		if done, err := projections.Rebuild(context.Background(), h.store, v, projections.RebuildOptions{Build: "a", IfEqual: true}); !errors.Is(err, projections.ErrDiffers) || done.Equal() {
+			t.Errorf("got %+v, %v", done, err)
+		}
+		same(rebuild(projections.RebuildOptions{Build: "b"}), 1)
+		// The live view goes on in the other half, and so does what is kept.
+		key := DayKey{restaurant, date + 3}
+		h.do(key, h.hold(key, 2, "21:00"))
+		p = h.feed(v, p)
+		live = days(t, e.client())
+		rebuild(projections.RebuildOptions{Rollback: true})
+		if got := days(t, e.client()); reflect.DeepEqual(got, live) {
+			t.Error("what was put back is not what was kept")
+		}
+		same(rebuild(projections.RebuildOptions{Rollback: true}), 1)
+	})
+}
+
+// A rebuild that was cut off is gone on with by the same build, and a copy has one who
+// feeds it.
+func TestRebuildGoesOn(t *testing.T) {
+	onBothEnds(t, func(t *testing.T, e end) {
+		ctx := context.Background()
+		h := newHouse(t)
+		for i := range domain.ServiceDate(8) {
+			key := DayKey{restaurant, date + i}
+			h.do(key, h.hold(key, 2, "18:30"), h.pending(key, 4, "19:00"))
+		}
+		v := h.view(e.client())
+		h.feed(v, h.checkpoint(v))
+		half := eventstore.Position(0)
+		n := 0
+		for r, err := range h.store.ReadAll(ctx, 0, eventstore.Filter{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n++; n == 9 {
+				half = r.Position
+				break
+			}
+		}
+		cutOff := func() projections.View {
+			build, err := h.view(e.client()).Rebuild(ctx, "a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := build.View.Checkpoint(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if err := build.View.Apply(ctx, h.batch(0, half)); err != nil {
+				t.Fatal(err)
+			}
+			return build.View
+		}
+		for _, c := range []struct {
+			build string
+			from  eventstore.Position
+		}{{"a", half}, {"b", 0}} {
+			left := cutOff()
+			done, err := projections.Rebuild(ctx, h.store, h.view(e.client()), projections.RebuildOptions{Build: c.build})
+			if err != nil || done.From != c.from || !reflect.DeepEqual(done.Compared, []projections.Compared{{What: "days", Entries: 8}}) {
+				t.Errorf("%s: %+v, %v", c.build, done, err)
+			}
+			if err := left.Apply(ctx, h.batch(half, done.Position)); !errors.Is(err, projections.ErrMoved) {
+				t.Errorf("the first goes on: %v", err)
+			}
 		}
 	})
 }
@@ -254,18 +345,17 @@ func days(t *testing.T, c *redis.Client) map[string]shown {
 	all := make(map[string]shown)
 	held := dump(t, c)
 	for key, raw := range held {
-		if key == epochKey || key == positionKey {
-			continue
-		}
+		m := parseMark(held[epochKey], held[positionKey])
+		day, lies := strings.CutPrefix(key, m.in.prefix())
 		h, ok := parseHeader(raw)
-		if !ok || string(h.epoch[:]) != held[epochKey] {
+		if !lies || !ok || h.epoch != m.epoch {
 			continue
 		}
 		v, ok := decodeValue(raw, nil)
 		if !ok {
 			t.Fatalf("value of %s cannot be read", key)
 		}
-		all[key] = shown{h.revision, h.clock, v.occupancy.Plan, v.occupancy.Bookings()}
+		all[day] = shown{h.revision, h.clock, v.occupancy.Plan, v.occupancy.Bookings()}
 	}
 	return all
 }

@@ -14,22 +14,42 @@ import (
 	"daybook/eventstore"
 )
 
-// layout is the version of what stands in Redis. It is part of every key, so a new layout
-// is built beside the old one.
-const layout = 2
+// layout is the version of what stands in Redis. It is part of every key and of every
+// value, so a new layout is built beside the old one.
+const layout = 3
 
 // The braces let a Redis cluster keep all keys of the view together, which transactions
 // over several of them need.
 const (
-	keyPrefix   = "daybook:{availability:1}:"
-	epochKey    = keyPrefix + "epoch"
-	positionKey = keyPrefix + "position"
+	keyPrefix   = "daybook:{availability:3}:"
+	epochKey    = keyPrefix + "epoch"    // the mark but its position: what counts now, and where it lies
+	positionKey = keyPrefix + "position" // the mark's position
+	besideKey   = keyPrefix + "beside"   // what lies in the other half
 	dayPrefix   = keyPrefix + "day:"
 )
 
-func (k DayKey) redisKey() string {
+// half is one of the two places for the days' values: one is live, and in the other lies
+// what a rebuild fills, or what the last one replaced.
+type half byte
+
+const (
+	halfA half = 'a'
+	halfB half = 'b'
+)
+
+func (h half) other() half {
+	if h == halfA {
+		return halfB
+	}
+	return halfA
+}
+
+func (h half) prefix() string { return dayPrefix + string(rune(h)) + ":" }
+
+func (k DayKey) redisKey(in half) string {
 	b := make([]byte, 0, len(dayPrefix)+48)
 	b = append(b, dayPrefix...)
+	b = append(b, byte(in), ':')
 	b = append(b, k.Restaurant...)
 	b = append(b, ':')
 	b = strconv.AppendInt(b, int64(k.Date), 10)
@@ -39,25 +59,44 @@ func (k DayKey) redisKey() string {
 // epoch is the ledger's identity and eight random bytes.
 type epoch [16]byte
 
+// newEpoch makes an epoch of this ledger.
+func (v *View) newEpoch() (e epoch, err error) {
+	copy(e[:8], v.ledger.id[:])
+	_, err = rand.Read(e[8:])
+	return e, err
+}
+
 // mark is where Redis stands. The zero mark is not known.
 type mark struct {
 	known    bool
 	epoch    epoch
+	in       half    // where the epoch's values lie
+	turn     [8]byte // another whenever an epoch comes to count, also one that did before
 	position eventstore.Position
+}
+
+// text is the mark but its position.
+func (m mark) text() string {
+	b := make([]byte, 0, len(m.epoch)+1+len(m.turn))
+	b = append(b, m.epoch[:]...)
+	b = append(b, byte(m.in))
+	return string(append(b, m.turn[:]...))
 }
 
 // parseMark reads the two keys; what is missing or cannot be read is not known.
 func parseMark(rawEpoch, rawPosition any) (m mark) {
 	e, ok := rawEpoch.(string)
 	p, ok2 := rawPosition.(string)
-	if !ok || !ok2 || len(e) != len(m.epoch) {
+	if !ok || !ok2 || len(e) != len(m.epoch)+1+len(m.turn) {
 		return mark{}
 	}
 	n, err := strconv.ParseUint(p, 10, 64)
-	if err != nil {
+	copy(m.epoch[:], e)
+	m.in = half(e[len(m.epoch)])
+	copy(m.turn[:], e[len(m.epoch)+1:])
+	if err != nil || m.in != halfA && m.in != halfB {
 		return mark{}
 	}
-	copy(m.epoch[:], e)
 	m.known, m.position = true, eventstore.Position(n)
 	return m
 }
@@ -171,13 +210,18 @@ func (v *View) begin(ctx context.Context, good func(mark) bool) (m mark, err err
 			if err != nil {
 				return err
 			}
-			m = mark{known: true, position: max(head, eventstore.Position(v.seen.Load()))}
-			copy(m.epoch[:8], v.ledger.id[:])
-			if _, err := rand.Read(m.epoch[8:]); err != nil {
+			m = mark{known: true, in: halfA, position: max(head, eventstore.Position(v.seen.Load()))}
+			if old.known {
+				m.in = old.in // the other half is not its to write to
+			}
+			if m.epoch, err = v.newEpoch(); err != nil {
+				return err
+			}
+			if _, err := rand.Read(m.turn[:]); err != nil {
 				return err
 			}
 			_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
-				p.Set(ctx, epochKey, string(m.epoch[:]), 0)
+				p.Set(ctx, epochKey, m.text(), 0)
 				p.Set(ctx, positionKey, formatPosition(m.position), 0)
 				return nil
 			})
@@ -226,30 +270,48 @@ func (v *View) lookNow(ctx context.Context, days []DayKey) (mark, []string, erro
 	if ok, err := v.prepare(ctx); !ok || err != nil {
 		return mark{}, nil, err
 	}
-	keys := make([]string, 2, 2+len(days))
-	keys[0], keys[1] = epochKey, positionKey
-	for _, d := range days {
-		keys = append(keys, d.redisKey())
+	// Where the values lie is told by the mark. It is guessed, so that one round trip brings
+	// both, and read again where the guess was wrong: that is once after a rebuild.
+	in := v.half()
+	for {
+		keys := make([]string, 2, 2+len(days))
+		keys[0], keys[1] = epochKey, positionKey
+		for _, d := range days {
+			keys = append(keys, d.redisKey(in))
+		}
+		floor := v.seen.Load()
+		got, err := v.redis.MGet(ctx, keys...).Result()
+		if err != nil {
+			return mark{}, nil, err
+		}
+		if len(got) != len(keys) {
+			return mark{}, nil, fmt.Errorf("availability: %d values for %d keys", len(got), len(keys))
+		}
+		m := parseMark(got[0], got[1])
+		if !v.valid(m, floor) {
+			m, err := v.renew(ctx)
+			return m, nil, err
+		}
+		v.saw(m.position)
+		if m.in != in {
+			v.liesIn.Store(uint32(m.in))
+			in = m.in
+			continue
+		}
+		values := make([]string, len(days))
+		for i := range days {
+			values[i], _ = got[2+i].(string)
+		}
+		return m, values, nil
 	}
-	floor := v.seen.Load()
-	got, err := v.redis.MGet(ctx, keys...).Result()
-	if err != nil {
-		return mark{}, nil, err
+}
+
+// half is where the values were when this process last looked.
+func (v *View) half() half {
+	if in := half(v.liesIn.Load()); in != 0 {
+		return in
 	}
-	if len(got) != len(keys) {
-		return mark{}, nil, fmt.Errorf("availability: %d values for %d keys", len(got), len(keys))
-	}
-	m := parseMark(got[0], got[1])
-	if !v.valid(m, floor) {
-		m, err := v.renew(ctx)
-		return m, nil, err
-	}
-	v.saw(m.position)
-	values := make([]string, len(days))
-	for i := range days {
-		values[i], _ = got[2+i].(string)
-	}
-	return m, values, nil
+	return halfA
 }
 
 // keepAfter is how long after its date's midnight, in UTC, a day's value is kept: no

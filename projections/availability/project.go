@@ -89,7 +89,7 @@ type change struct {
 // Apply implements projections.View. Each day of the batch is written once, as it is after
 // the batch, together with the position.
 func (v *View) Apply(ctx context.Context, b eventstore.Batch) error {
-	changes, err := v.fold(ctx, b.Records)
+	changes, err := v.fold(ctx, v.folds, b.Records)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (v *View) Apply(ctx context.Context, b eventstore.Batch) error {
 	return nil
 }
 
-func (v *View) fold(ctx context.Context, records []eventstore.Record) ([]change, error) {
+func (v *View) fold(ctx context.Context, folds *projections.Folds[day], records []eventstore.Record) ([]change, error) {
 	var changes []change
 	at := make(map[eventstore.StreamName]int)
 	for _, r := range records {
@@ -124,7 +124,7 @@ func (v *View) fold(ctx context.Context, records []eventstore.Record) ([]change,
 		if c.past {
 			continue
 		}
-		_, after, err := v.folds.Apply(ctx, r)
+		_, after, err := folds.Apply(ctx, r)
 		if err != nil {
 			return nil, err
 		}
@@ -133,7 +133,10 @@ func (v *View) fold(ctx context.Context, records []eventstore.Record) ([]change,
 	return changes, nil
 }
 
-var errStale = errors.New("availability: Redis is not where it was left")
+var (
+	errStale  = errors.New("availability: Redis is not where it was left")
+	errTurned = errors.New("availability: the other half counts now")
+)
 
 // write brings Redis from where the runner stands to position to.
 //
@@ -141,12 +144,13 @@ var errStale = errors.New("availability: Redis is not where it was left")
 // the in-process end it takes 29 µs for one day and 1.1 ms for a hundred, a Lua script
 // 185 µs and 2.2 ms.
 func (v *View) write(ctx context.Context, to eventstore.Position, changes []change) error {
-	keys := make([]string, 2, 2+len(changes))
-	keys[0], keys[1] = epochKey, positionKey
-	for _, c := range changes {
-		keys = append(keys, c.key.redisKey())
-	}
 	for range casAttempts {
+		in := v.half()
+		keys := make([]string, 2, 2+len(changes))
+		keys[0], keys[1] = epochKey, positionKey
+		for _, c := range changes {
+			keys = append(keys, c.key.redisKey(in))
+		}
 		floor := v.seen.Load()
 		reached := to
 		err := v.redis.Watch(ctx, func(tx *redis.Tx) error {
@@ -156,6 +160,10 @@ func (v *View) write(ctx context.Context, to eventstore.Position, changes []chan
 			}
 			if !v.valid(m, floor) {
 				return errStale
+			}
+			if m.in != in {
+				v.liesIn.Store(uint32(m.in))
+				return errTurned
 			}
 			if m.position > to {
 				// Values of this epoch already reflect more than this batch: what it would write
@@ -183,7 +191,7 @@ func (v *View) write(ctx context.Context, to eventstore.Position, changes []chan
 			if _, err := v.renew(ctx); err != nil {
 				return err
 			}
-		case !errors.Is(err, redis.TxFailedErr):
+		case !errors.Is(err, redis.TxFailedErr) && !errors.Is(err, errTurned):
 			return err
 		}
 	}
@@ -192,19 +200,28 @@ func (v *View) write(ctx context.Context, to eventstore.Position, changes []chan
 
 // ages reads the mark and the part of each day's value that tells how old it is.
 func (v *View) ages(ctx context.Context, tx *redis.Tx, days []string) (mark, []*redis.StringCmd, error) {
-	var marks *redis.SliceCmd
+	marks, old, err := withAges(ctx, tx, days, epochKey, positionKey)
+	if err != nil {
+		return mark{}, nil, err
+	}
+	return parseMark(marks[0], marks[1]), old, nil
+}
+
+// withAges reads keys, and of each day's value how old it is.
+func withAges(ctx context.Context, tx *redis.Tx, days []string, keys ...string) ([]any, []*redis.StringCmd, error) {
+	var read *redis.SliceCmd
 	old := make([]*redis.StringCmd, len(days))
 	_, err := tx.Pipelined(ctx, func(p redis.Pipeliner) error {
-		marks = p.MGet(ctx, epochKey, positionKey)
+		read = p.MGet(ctx, keys...)
 		for i, key := range days {
 			old[i] = p.GetRange(ctx, key, 0, ageSize-1)
 		}
 		return nil
 	})
 	if err != nil {
-		return mark{}, nil, err
+		return nil, nil, err
 	}
-	return parseMark(marks.Val()[0], marks.Val()[1]), old, nil
+	return read.Val(), old, nil
 }
 
 // put adds a day's write to the transaction, if it is newer than what is there.

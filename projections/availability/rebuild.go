@@ -2,72 +2,125 @@ package availability
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"strconv"
 
-	"golang.org/x/sync/errgroup"
+	"github.com/redis/go-redis/v9"
 
 	"daybook/eventstore"
-	"daybook/eventstore/codec"
 	"daybook/projections"
 )
 
-// Rebuild implements projections.Rebuildable. Nothing is built beside the live view, which
-// needs no history: the copy only gathers which days have a book. The swap begins a new
-// epoch, so that no value of before counts any more, and then reads every day that is not
-// past off its stream; readers who come meanwhile do the same for the day they ask for.
-func (v *View) Rebuild(context.Context) (projections.Rebuilding, error) {
-	g := &gathering{view: v, days: make(map[DayKey]struct{})}
-	return projections.Rebuilding{View: g, Swap: g.swap}, nil
+// Version is that of the values in Redis.
+func (v *View) Version() string { return strconv.Itoa(layout) }
+
+// beside says what lies in the half that is not live.
+type beside struct {
+	Epoch    []byte              `json:"epoch"`
+	In       string              `json:"in"`
+	Position eventstore.Position `json:"position,string"`
+	Build    string              `json:"build"` // the program that fills it
+	Kept     bool                `json:"kept"`  // it was live
 }
 
-// gathering is the view of which days there are.
-type gathering struct {
-	view *View
-	days map[DayKey]struct{}
+func (v *View) readBeside(ctx context.Context, from redis.Cmdable) (b beside, there bool, err error) {
+	raw, err := from.Get(ctx, besideKey).Bytes()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return b, false, nil
+	case err != nil:
+		return b, false, err
+	}
+	// What cannot be read, or is another ledger's, is as good as nothing.
+	if json.Unmarshal(raw, &b) != nil || len(b.Epoch) != len(epoch{}) || [8]byte(b.Epoch[:8]) != v.ledger.id {
+		return beside{}, false, nil
+	}
+	return b, true, nil
 }
 
-func (g *gathering) Name() string { return Name }
-
-func (g *gathering) Checkpoint(context.Context) (eventstore.Position, error) {
-	return eventstore.Start, nil
+func (b beside) text() string {
+	text, err := json.Marshal(b)
+	if err != nil {
+		panic(fmt.Sprintf("availability: %v", err)) // plain values only
+	}
+	return string(text)
 }
 
-func (g *gathering) Apply(_ context.Context, b eventstore.Batch) error {
-	for _, r := range b.Records {
-		restaurant, date, ok := codec.ParseDayStream(r.Stream)
-		if key := (DayKey{Restaurant: restaurant, Date: date}); ok && g.view.keepFor(key) > 0 {
-			g.days[key] = struct{}{}
+// Rebuild implements projections.Rebuildable: the other half of Redis is filled. Days that
+// are past have no value.
+func (v *View) Rebuild(ctx context.Context, build string) (projections.Rebuilding, error) {
+	return v.beginCopy(ctx, func(b beside, there bool, live mark) (beside, error) {
+		if there && !b.Kept && b.Build == build && b.In == string(rune(live.in.other())) {
+			return b, nil
+		}
+		if err := v.clear(ctx, live.in.other()); err != nil {
+			return b, err
+		}
+		e, err := v.newEpoch()
+		return beside{Epoch: e[:], In: string(rune(live.in.other())), Build: build}, err
+	})
+}
+
+// Kept implements projections.Rebuildable.
+func (v *View) Kept(ctx context.Context) (projections.Rebuilding, error) {
+	return v.beginCopy(ctx, func(b beside, there bool, live mark) (beside, error) {
+		if !there || !b.Kept || b.In != string(rune(live.in.other())) {
+			return b, projections.ErrNothingKept
+		}
+		return b, nil
+	})
+}
+
+// beginCopy takes the other half in hand as choose says, in one step with looking at it.
+func (v *View) beginCopy(ctx context.Context, choose func(beside, bool, mark) (beside, error)) (projections.Rebuilding, error) {
+	ctx, cancel := context.WithTimeout(ctx, runnerTimeout)
+	defer cancel()
+	c := &copied{view: v, folds: v.newFolds()}
+	ok, err := v.prepare(ctx)
+	if err != nil {
+		return projections.Rebuilding{}, fmt.Errorf("availability: %w", err)
+	}
+	if !ok { // an empty ledger has no days
+		c.empty = true
+		return c.rebuilding(), nil
+	}
+	for range casAttempts {
+		err = v.redis.Watch(ctx, func(tx *redis.Tx) error {
+			marks, err := tx.MGet(ctx, epochKey, positionKey).Result()
+			if err != nil {
+				return err
+			}
+			live := parseMark(marks[0], marks[1])
+			if !v.valid(live, 0) {
+				return errStale
+			}
+			b, there, err := v.readBeside(ctx, tx)
+			if err != nil {
+				return err
+			}
+			if b, err = choose(b, there, live); err != nil {
+				return err
+			}
+			copy(c.epoch[:], b.Epoch)
+			c.in, c.build, c.kept = half(b.In[0]), b.Build, b.Kept
+			_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
+				p.Set(ctx, besideKey, b.text(), 0)
+				return nil
+			})
+			return err
+		}, epochKey, besideKey)
+		switch {
+		case err == nil:
+			return c.rebuilding(), nil
+		case errors.Is(err, errStale):
+			if _, err := v.renew(ctx); err != nil {
+				return projections.Rebuilding{}, err
+			}
+		case !errors.Is(err, redis.TxFailedErr):
+			return projections.Rebuilding{}, fmt.Errorf("availability: begin a copy: %w", err)
 		}
 	}
-	return nil
-}
-
-func (g *gathering) swap(ctx context.Context) error {
-	v := g.view
-	if ok, err := v.prepare(ctx); !ok || err != nil {
-		return err // an empty ledger has no days
-	}
-	v.renewal.Lock()
-	m, err := v.begin(ctx, func(mark) bool { return false })
-	v.renewal.Unlock()
-	if err != nil {
-		return err
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(v.opts.StreamReads)
-	for key := range g.days {
-		group.Go(func() error { return v.refill(ctx, key, m) })
-	}
-	return group.Wait()
-}
-
-// refill reads one day into the epoch of m.
-func (v *View) refill(ctx context.Context, key DayKey, m mark) error {
-	f := v.heals.join(key, m, v.fly)
-	select {
-	case <-f.done:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	return errors.Join(f.err, f.unkept)
+	return projections.Rebuilding{}, errContended
 }

@@ -9,7 +9,7 @@ import (
 const benchDocs = 20_000
 
 func filled(b *testing.B) (*Index, *Writer) {
-	ix := embedded(b, b.TempDir())
+	ix := embeddedEngine(b, b.TempDir())
 	all := town(benchDocs)
 	w := writer(b, ix)
 	for from := 0; from < len(all); from += 1000 {
@@ -32,7 +32,7 @@ func BenchmarkFill(b *testing.B) {
 	all := town(benchDocs)
 	b.ResetTimer()
 	for range b.N {
-		w := writer(b, embedded(b, b.TempDir()))
+		w := writer(b, embeddedEngine(b, b.TempDir()))
 		for from := 0; from < len(all); from += 1000 {
 			apply(b, w, Changes{To: w.at + 1, Upserts: all[from : from+1000]})
 		}

@@ -34,9 +34,9 @@
 //
 // # Versions and rebuilding
 //
-// The index's name ends in the view's version. A rebuild fills "…_next" beside the live
-// index and changes over the names, which takes documents, settings and checkpoint along in
-// one step.
+// The index's name ends in the view's version. A rebuild fills "…_beside" and changes over
+// the names, which takes documents, settings and checkpoint along in one step. What was
+// live then lies beside until the next rebuild begins, and can be put back.
 package discovery
 
 import (
@@ -55,10 +55,12 @@ import (
 
 // DefaultName is the live index's uid. A change to Document or to the settings which the
 // documents there do not fit takes a new version.
-const DefaultName = "restaurants_v1"
+const DefaultName = "restaurants_v" + indexVersion
 
-// nextSuffix names the index that a rebuild fills.
-const nextSuffix = "_next"
+const indexVersion = "1"
+
+// besideSuffix names the index that a rebuild fills, or that the last one replaced.
+const besideSuffix = "_beside"
 
 const (
 	// requestTimeout bounds a request where its context does not.

@@ -121,17 +121,3 @@ func documentOf(s restaurant.State, revision uint64) Document {
 	d.MaxParty = int((&restaurantday.Plan{Tables: s.Tables, Combinations: s.Combinations}).LargestOnlineParty())
 	return d
 }
-
-// Rebuild implements projections.Rebuildable.
-func (v *View) Rebuild(ctx context.Context) (projections.Rebuilding, error) {
-	if err := v.ix.Setup(ctx); err != nil {
-		return projections.Rebuilding{}, err
-	}
-	r, err := v.ix.BeginRebuild(ctx)
-	if err != nil {
-		return projections.Rebuilding{}, err
-	}
-	fresh := v.ix.view(v.store, v.codec, r.Writer)
-	fresh.ready = true
-	return projections.Rebuilding{View: fresh, Swap: r.Finish, Abandon: r.Abandon}, nil
-}

@@ -223,7 +223,7 @@ func TestTextAndDistance(t *testing.T) {
 }
 
 func TestQueryLimits(t *testing.T) {
-	ix := embedded(t, "")
+	ix := embeddedEngine(t, "")
 	berlin := Point{52.52, 13.405}
 	for name, q := range map[string]Query{
 		"text":           {Text: strings.Repeat("x", MaxText+1)},
@@ -268,7 +268,7 @@ func FuzzFiltersStayValues(f *testing.F) {
 	for _, seed := range []string{`a`, `"`, `\`, `\"`, `' OR status = draft`, "\x00", `" OR status EXISTS OR city = "`} {
 		f.Add(seed, seed, seed)
 	}
-	ix := embedded(f, "")
+	ix := embeddedEngine(f, "")
 	fill(f, ix, doc(1, "Draft", city("Nowhere at all"), cuisine("None at all"), func(d *Document) { d.Status = restaurant.StatusDraft }))
 	f.Fuzz(func(t *testing.T, text, cuisine, city string) {
 		page, err := ix.Search(context.Background(), Query{Text: text, Cuisine: cuisine, City: city})

@@ -18,8 +18,8 @@ import (
 // Meilisearch (with the key in MEILISEARCH_KEY), each in an empty index of its own.
 func onEveryEnd(t *testing.T, test func(t *testing.T, ix *Index)) {
 	t.Helper()
-	t.Run("embedded", func(t *testing.T) { test(t, embedded(t, t.TempDir())) })
-	t.Run("memory", func(t *testing.T) { test(t, embedded(t, "")) })
+	t.Run("embedded", func(t *testing.T) { test(t, embeddedEngine(t, t.TempDir())) })
+	t.Run("memory", func(t *testing.T) { test(t, embeddedEngine(t, "")) })
 	t.Run("meilisearch", func(t *testing.T) {
 		url := os.Getenv("MEILISEARCH_URL")
 		if url == "" {
@@ -27,7 +27,7 @@ func onEveryEnd(t *testing.T, test func(t *testing.T, ix *Index)) {
 		}
 		ix := setUp(t, Options{URL: url, Key: os.Getenv("MEILISEARCH_KEY"), Name: fmt.Sprintf("test_%d_%d", os.Getpid(), rand.Int64())})
 		t.Cleanup(func() {
-			for _, uid := range []string{ix.name, ix.name + nextSuffix} {
+			for _, uid := range []string{ix.name, ix.name + besideSuffix} {
 				if err := ix.drop(context.Background(), uid); err != nil {
 					t.Error(err)
 				}
@@ -37,7 +37,7 @@ func onEveryEnd(t *testing.T, test func(t *testing.T, ix *Index)) {
 	})
 }
 
-func embedded(t testing.TB, dir string) *Index {
+func embeddedEngine(t testing.TB, dir string) *Index {
 	t.Helper()
 	engine, err := meilibleve.Open(dir)
 	if err != nil {

@@ -2,8 +2,6 @@ package discovery
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -24,15 +22,22 @@ const checkpointID = "checkpoint"
 type checkpoint struct {
 	ID       string `json:"id"`
 	Position string `json:"position"`
-	Build    string `json:"build"` // which rebuild made the index; empty for none
+	origin
+}
+
+// origin is where an index comes from. It stays while the index is written to and moves with
+// it in a swap, so that the indexes can be told apart whatever happens between two steps.
+type origin struct {
+	Build    string `json:"build"`    // which rebuild made it: the program's name, / and chance; empty for none
+	Replaces string `json:"replaces"` // the Build of the index that it is to replace, or did
 }
 
 // Writer brings one index forward. Checkpoint and Apply are for one goroutine at a time;
 // several Writers of one index, in one process or many, notice each other.
 type Writer struct {
-	ix    *Index
-	uid   string
-	build string
+	ix     *Index
+	uid    string
+	origin origin
 
 	mu     sync.Mutex
 	loaded bool                // stored and at are known
@@ -75,7 +80,7 @@ func (w *Writer) load(ctx context.Context) (eventstore.Position, error) {
 	if err != nil {
 		return 0, err
 	}
-	w.stored, w.at, w.tried, w.build, w.loaded = at, at, 0, c.Build, true
+	w.stored, w.at, w.tried, w.origin, w.loaded = at, at, 0, c.origin, true
 	return at, nil
 }
 
@@ -146,7 +151,7 @@ func (w *Writer) write(ctx context.Context, c Changes) error {
 			batch = append(batch, d)
 		}
 	}
-	batch = append(batch, checkpoint{ID: checkpointID, Position: strconv.FormatUint(uint64(c.To), 10), Build: w.build})
+	batch = append(batch, checkpoint{ID: checkpointID, Position: strconv.FormatUint(uint64(c.To), 10), origin: w.origin})
 	key := "id"
 	if err := w.ix.task(ctx)(w.index().AddDocumentsWithContext(ctx, batch, &meilisearch.DocumentOptions{PrimaryKey: &key})); err != nil {
 		w.tried = c.To // it may have happened all the same, or happen yet
@@ -170,7 +175,7 @@ func (w *Writer) standing(ctx context.Context, docs []Document) (standing, error
 	}
 	var there meilisearch.DocumentsResult
 	err := w.index().GetDocumentsWithContext(ctx, &meilisearch.DocumentsQuery{
-		Ids: ids, Limit: int64(len(ids)), Fields: []string{"id", "revision", "position", "build"},
+		Ids: ids, Limit: int64(len(ids)), Fields: []string{"id", "revision", "position"},
 	}, &there)
 	if err != nil {
 		return standing{}, fmt.Errorf("discovery: read what is in %s: %w", w.uid, opened(err))
@@ -188,7 +193,6 @@ func (w *Writer) standing(ctx context.Context, docs []Document) (standing, error
 			is.revisions[d.ID] = d.Revision
 			continue
 		}
-		w.build = d.Build
 		if is.position, err = parsePosition(d.Position); err != nil {
 			return standing{}, err
 		}
@@ -214,71 +218,19 @@ func (w *Writer) later() {
 func (w *Writer) Flush(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.timer != nil {
-		w.timer.Stop()
-		w.timer = nil
-	}
+	w.halt()
 	if !w.loaded || w.at == w.stored {
 		return nil
 	}
 	return w.write(ctx, Changes{To: w.at})
 }
 
-// Rebuild is an index that is being built anew beside the live one.
-type Rebuild struct {
-	*Writer // its Checkpoint and Apply are the new index's
-	live    *Index
-	build   string
-}
-
-// BeginRebuild makes an empty index beside the live one. What another rebuild left behind is
-// dropped, so there must be one at a time.
-func (ix *Index) BeginRebuild(ctx context.Context) (*Rebuild, error) {
-	next := ix.name + nextSuffix
-	if err := ix.drop(ctx, next); err != nil {
-		return nil, err
+// halt ends the wait of a checkpoint for being written. The caller holds mu.
+func (w *Writer) halt() {
+	if w.timer != nil {
+		w.timer.Stop()
+		w.timer = nil
 	}
-	if err := ix.setup(ctx, next); err != nil {
-		return nil, err
-	}
-	r := &Rebuild{Writer: &Writer{ix: ix, uid: next, build: rand.Text(), loaded: true}, live: ix}
-	r.build = r.Writer.build
-	// Written at once, so that Finish can tell the indexes apart whatever happens between.
-	if err := r.write(ctx, Changes{To: eventstore.Start}); err != nil {
-		return nil, errors.Join(err, ix.drop(context.WithoutCancel(ctx), next))
-	}
-	return r, nil
-}
-
-// Finish puts the new index in the live one's place, with its checkpoint, in one step, and
-// drops the old one. After an error it may be called again: it never swaps back.
-func (r *Rebuild) Finish(ctx context.Context) error {
-	if err := r.Flush(ctx); err != nil {
-		return err
-	}
-	live := &Writer{ix: r.live, uid: r.live.name}
-	if _, err := live.Checkpoint(ctx); err != nil {
-		return err
-	}
-	if live.build != r.build {
-		swap := []*meilisearch.SwapIndexesParams{{Indexes: []string{r.live.name, r.uid}}}
-		if err := r.live.task(ctx)(r.live.service.SwapIndexesWithContext(ctx, swap)); err != nil {
-			return fmt.Errorf("discovery: swap in %s: %w", r.uid, err)
-		}
-	}
-	return r.live.drop(ctx, r.uid)
-}
-
-// Abandon drops an index that is not wanted.
-func (r *Rebuild) Abandon(ctx context.Context) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.timer != nil {
-		r.timer.Stop()
-		r.timer = nil
-	}
-	r.loaded = false
-	return r.live.drop(ctx, r.uid)
 }
 
 // drop drops an index, if it is there.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"daybook/domain"
+	"daybook/eventstore"
 	"daybook/projections"
 	"daybook/projections/discovery/meilibleve"
 )
@@ -146,31 +147,37 @@ func TestRebuild(t *testing.T) {
 	onEveryEnd(t, func(t *testing.T, ix *Index) {
 		fill(t, ix, doc(1, "Live"), doc(2, "Gone"))
 		live := writer(t, ix)
-		left, err := ix.BeginRebuild(ctx)
-		if err != nil {
-			t.Fatal(err)
+		for _, c := range []struct {
+			build string
+			from  eventstore.Position
+		}{{"other", 0}, {"other", 3}, {"mine", 0}} {
+			w, err := ix.beginRebuild(ctx, c.build)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p, err := w.Checkpoint(ctx); p != c.from || err != nil {
+				t.Fatalf("%s begins at %d, want %d, %v", c.build, p, c.from, err)
+			}
+			if c.build == "other" {
+				apply(t, w, Changes{To: 3, Upserts: []Document{doc(9, "Left behind")}})
+			}
 		}
-		if _, err := left.Checkpoint(ctx); err != nil {
-			t.Fatal(err)
-		}
-		apply(t, left.Writer, Changes{To: 3, Upserts: []Document{doc(9, "Left behind")}})
-
-		r, err := ix.BeginRebuild(ctx)
+		r, err := ix.beginRebuild(ctx, "mine")
 		if err != nil {
 			t.Fatal(err)
 		}
 		if p, err := r.Checkpoint(ctx); p != 0 || err != nil {
 			t.Fatalf("got %d, %v", p, err)
 		}
-		apply(t, r.Writer, Changes{To: 50, Upserts: []Document{doc(1, "Rebuilt")}})
-		apply(t, r.Writer, Changes{To: 60})
+		apply(t, r, Changes{To: 50, Upserts: []Document{doc(1, "Rebuilt")}})
+		apply(t, r, Changes{To: 60})
 		// The live index answers and moves meanwhile.
 		apply(t, live, Changes{To: 55, Upserts: []Document{doc(3, "Meanwhile")}})
 		if got, want := names(find(t, ix, Query{})), []string{"Live", "Gone", "Meanwhile"}; !reflect.DeepEqual(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		for range 2 { // again, as after an answer that was lost
-			if err := r.Finish(ctx); err != nil {
+			if err := r.takePlace(ctx); err != nil {
 				t.Fatal(err)
 			}
 			if got, want := names(find(t, ix, Query{})), []string{"Rebuilt"}; !reflect.DeepEqual(got, want) {
@@ -179,30 +186,14 @@ func TestRebuild(t *testing.T) {
 			if p := checkpointOf(t, ix); p != 60 {
 				t.Errorf("the index stands at %d, want 60", p)
 			}
-			if _, err := ix.service.GetIndexWithContext(ctx, ix.name+nextSuffix); !hasCode(err, codeIndexNotFound) {
-				t.Errorf("the old index is left: %v", err)
-			}
 		}
 		if err := live.Apply(ctx, Changes{To: 61, Upserts: []Document{doc(4, "Four")}}); !errors.Is(err, projections.ErrMoved) {
 			t.Errorf("the old index's writer: got %v", err)
 		}
 		// Who built it stays known while it is written to.
 		apply(t, writer(t, ix), Changes{To: 62, Upserts: []Document{doc(5, "After")}})
-		if err := r.Finish(ctx); err != nil {
+		if err := r.takePlace(ctx); err != nil {
 			t.Fatal(err)
-		}
-		if got, want := names(find(t, ix, Query{})), []string{"Rebuilt", "After"}; !reflect.DeepEqual(got, want) {
-			t.Errorf("got %q, want %q", got, want)
-		}
-
-		r, err = ix.BeginRebuild(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 2 {
-			if err := r.Abandon(ctx); err != nil {
-				t.Fatal(err)
-			}
 		}
 		if got, want := names(find(t, ix, Query{})), []string{"Rebuilt", "After"}; !reflect.DeepEqual(got, want) {
 			t.Errorf("got %q, want %q", got, want)
@@ -293,9 +284,9 @@ func TestEngineAway(t *testing.T) {
 // TestReopen finds documents and checkpoint where they were.
 func TestReopen(t *testing.T) {
 	dir := t.TempDir()
-	t.Run("write", func(t *testing.T) { fill(t, embedded(t, dir), town(200)...) })
+	t.Run("write", func(t *testing.T) { fill(t, embeddedEngine(t, dir), town(200)...) })
 	t.Run("read", func(t *testing.T) {
-		ix := embedded(t, dir)
+		ix := embeddedEngine(t, dir)
 		if p := checkpointOf(t, ix); p != 1 {
 			t.Errorf("the index stands at %d", p)
 		}

@@ -16,6 +16,9 @@ type engine interface {
 	// exclusive is write for a change of the tables themselves: no other exclusive of any
 	// process runs meanwhile, and no time limit but the context's applies.
 	exclusive(ctx context.Context, fn func(tx) error) error
+	// snapshot lets fn read as often as it likes of one state of the database, for as long as
+	// the context lets it.
+	snapshot(ctx context.Context, fn func(querying) error) error
 	// query reads; rows are fed to each, which scans the current one.
 	query(ctx context.Context, each func(scanner) error, sql string, args ...any) error
 	// chunks are how many rows one statement of execAll should write: few sizes, so that each
@@ -36,6 +39,9 @@ type tx interface {
 	query(ctx context.Context, each func(scanner) error, sql string, args ...any) error
 }
 
+// querying is how rows are read: within a transaction, or each for itself.
+type querying func(ctx context.Context, each func(scanner) error, sql string, args ...any) error
+
 type statement struct {
 	sql  string
 	args []any
@@ -54,7 +60,7 @@ const (
 var errNoRow = errors.New("reporting: no row")
 
 // one reads the single row of a query.
-func one(ctx context.Context, query func(context.Context, func(scanner) error, string, ...any) error, dest []any, sql string, args ...any) error {
+func one(ctx context.Context, query querying, dest []any, sql string, args ...any) error {
 	found := false
 	err := query(ctx, func(row scanner) error {
 		found = true

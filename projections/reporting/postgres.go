@@ -95,6 +95,16 @@ func (p *postgres) exclusive(ctx context.Context, fn func(tx) error) error {
 	})
 }
 
+func (p *postgres) snapshot(ctx context.Context, fn func(querying) error) error {
+	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	return pgx.BeginTxFunc(ctx, p.pool, options, func(t pgx.Tx) error {
+		if _, err := t.Exec(ctx, "SET LOCAL statement_timeout = 0"); err != nil {
+			return err
+		}
+		return fn(postgresTx{t}.query)
+	})
+}
+
 func (p *postgres) query(ctx context.Context, each func(scanner) error, sql string, args ...any) error {
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()

@@ -4,80 +4,224 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"daybook/eventstore"
 	"daybook/projections"
 )
 
-// A copy under construction has tables of its own beside the live ones, and a checkpoint.
+// Beside the live tables stand those that a rebuild fills and those that the last one
+// replaced, each with a checkpoint of its own.
 const (
-	copyPrefix     = "next_"
-	copyCheckpoint = viewName + ".next"
+	nextPrefix = "next_"
+	prevPrefix = "prev_"
+	swapPrefix = "swap_" // within a swap alone
 )
 
-// swapAttempts bounds how often Swap runs after a live view that moves on.
-const swapAttempts = 20
+func checkpointOf(prefix string) string {
+	if prefix == "" {
+		return viewName
+	}
+	return viewName + "." + prefix[:len(prefix)-1]
+}
+
+// attempts bounds how often a live view that moves on is run after.
+const attempts = 50
 
 // errLiveAhead says that the live view holds more than its copy.
 var errLiveAhead = errors.New("reporting: the live view is ahead of its copy")
 
-// Rebuild makes empty tables beside the live ones; see projections.Rebuildable. What an
-// earlier rebuild left behind is dropped; one that still runs is thereby ended with
-// projections.ErrMoved.
-func (v *View) Rebuild(ctx context.Context) (projections.Rebuilding, error) {
-	err := v.db.engine.exclusive(ctx, func(t tx) error {
-		if err := dropCopy(ctx, t); err != nil {
+// Version is how many migrations made the tables.
+func (v *View) Version() string {
+	texts, err := migrationTexts(partView)
+	if err != nil {
+		panic(err) // they are part of the program, and a test reads them
+	}
+	return strconv.Itoa(len(texts))
+}
+
+// Rebuild makes empty tables beside the live ones, or goes on with those that a rebuild of
+// this build left; see projections.Rebuildable. Of two that go on with the same, the first
+// to write ends the other with projections.ErrMoved.
+func (v *View) Rebuild(ctx context.Context, build string) (projections.Rebuilding, error) {
+	texts, err := migrationTexts(partView)
+	if err != nil {
+		return projections.Rebuilding{}, err
+	}
+	err = v.db.engine.exclusive(ctx, func(t tx) error {
+		c, err := readCopy(ctx, t, nextPrefix)
+		if err != nil || c == (viewCopy{version: len(texts), build: build}) {
 			return err
 		}
-		texts, err := migrationTexts(partView)
-		if err != nil {
+		if err := dropCopy(ctx, t, nextPrefix); err != nil {
 			return err
 		}
 		at, err := readVersion(ctx, t, partView)
 		if err != nil {
 			return err
 		}
-		return runMigrations(ctx, v.db.engine, t, texts, copyPrefix, at.generation+1)
+		// Every copy ever made has a number of its own: its indexes go by it.
+		at.generation++
+		if err := writeVersion(ctx, t, partView, at); err != nil {
+			return err
+		}
+		if err := runMigrations(ctx, v.db.engine, t, texts, nextPrefix, at.generation); err != nil {
+			return err
+		}
+		return writeCopy(ctx, t, nextPrefix, viewCopy{version: len(texts), build: build})
 	})
 	if err != nil {
 		return projections.Rebuilding{}, fmt.Errorf("reporting: make the tables of the copy: %w", err)
 	}
-	fresh := v.db.view(v.store, v.codec, copyPrefix, copyCheckpoint)
-	return projections.Rebuilding{
-		View: fresh,
-		Swap: func(ctx context.Context) error { return v.swap(ctx, fresh) },
-		Abandon: func(ctx context.Context) error {
-			return v.db.engine.exclusive(ctx, func(t tx) error { return dropCopy(ctx, t) })
-		},
-	}, nil
+	return v.rebuilding(nextPrefix), nil
 }
 
-// swap puts the copy's tables in the place of the live ones. It never takes a reader back:
-// where the live view went on meanwhile, the copy follows it first. Only a live view that
-// is ahead of the ledger itself, because that was restored to an earlier state, is
-// replaced as it is.
+// Kept returns the tables that the last swap replaced; see projections.Rebuildable.
+func (v *View) Kept(ctx context.Context) (projections.Rebuilding, error) {
+	texts, err := migrationTexts(partView)
+	if err != nil {
+		return projections.Rebuilding{}, err
+	}
+	err = v.db.engine.exclusive(ctx, func(t tx) error {
+		c, err := readCopy(ctx, t, prevPrefix)
+		switch {
+		case err != nil:
+			return err
+		case c == viewCopy{}:
+			return projections.ErrNothingKept
+		case c.version != len(texts):
+			return fmt.Errorf("%w: what is kept has version %d, and this program writes version %d", projections.ErrNothingKept, c.version, len(texts))
+		}
+		return nil
+	})
+	if err != nil {
+		return projections.Rebuilding{}, fmt.Errorf("reporting: %w", err)
+	}
+	return v.rebuilding(prevPrefix), nil
+}
+
+func (v *View) rebuilding(prefix string) projections.Rebuilding {
+	fresh := v.db.view(v.store, v.codec, prefix, checkpointOf(prefix))
+	return projections.Rebuilding{
+		View:    fresh,
+		Compare: func(ctx context.Context) ([]projections.Compared, error) { return v.compare(ctx, fresh) },
+		Swap:    func(ctx context.Context) error { return v.swap(ctx, fresh) },
+		Abandon: func(ctx context.Context) error {
+			return v.db.engine.exclusive(ctx, func(t tx) error { return dropCopy(ctx, t, prefix) })
+		},
+	}
+}
+
+// compare brings both to the head of the ledger, and counts the rows of each table that only
+// one of them has. A live view that others feed moves on: then it begins again. It feeds the
+// live view itself, so that the two meet at one position: whoever does so otherwise is held
+// off for the moment it takes to begin reading, and finds its checkpoint moved.
+func (v *View) compare(ctx context.Context, fresh *View) (found []projections.Compared, err error) {
+	live := v.db.View(v.store, v.codec)
+	for range attempts {
+		head, err := headOf(ctx, v.store)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := live.Checkpoint(ctx); err != nil {
+			return nil, err
+		}
+		if live.at > head {
+			// It moved on since, or it is ahead of the ledger itself, which was put back to an
+			// earlier state: then there is nothing that it could be compared with.
+			if head, err = headOf(ctx, v.store); err != nil || live.at > head {
+				return nil, err
+			}
+		}
+		for _, behind := range []*View{fresh, live} {
+			if behind.at >= head {
+				continue
+			}
+			err := projections.Follow(ctx, v.store, behind, behind.at, head)
+			if err != nil && (behind == fresh || !errors.Is(err, projections.ErrMoved)) {
+				return nil, err
+			}
+		}
+		found = nil
+		err = v.db.engine.snapshot(ctx, func(query querying) error {
+			var live, copied int64
+			const position = "SELECT position FROM checkpoints WHERE name = $1"
+			if err := one(ctx, query, []any{&live}, position, viewName); err != nil && !errors.Is(err, errNoRow) {
+				return err
+			}
+			if err := one(ctx, query, []any{&copied}, position, fresh.checkpoint); err != nil && !errors.Is(err, errNoRow) {
+				return err
+			}
+			if live != copied {
+				return errLiveAhead
+			}
+			for _, name := range viewTables {
+				c, err := compareTable(ctx, query, name, fresh.texts.prefix+name)
+				if err != nil {
+					return err
+				}
+				found = append(found, c)
+			}
+			return nil
+		})
+		if !errors.Is(err, errLiveAhead) {
+			return found, err
+		}
+	}
+	return nil, errLiveAhead
+}
+
+// headOf is the position of the ledger's last record.
+func headOf(ctx context.Context, store eventstore.Reader) (eventstore.Position, error) {
+	for r, err := range store.ReadAllBackwards(ctx, eventstore.End, eventstore.Everything()) {
+		return r.Position, err
+	}
+	return eventstore.Start, nil
+}
+
+func compareTable(ctx context.Context, query querying, live, copied string) (projections.Compared, error) {
+	c := projections.Compared{What: live}
+	for _, count := range []struct {
+		sql string
+		to  *uint64
+	}{
+		{"SELECT COUNT(*) FROM " + copied, &c.Entries},
+		{"SELECT COUNT(*) FROM (SELECT * FROM " + live + " EXCEPT SELECT * FROM " + copied + ") AS a", &c.OnlyLive},
+		{"SELECT COUNT(*) FROM (SELECT * FROM " + copied + " EXCEPT SELECT * FROM " + live + ") AS b", &c.OnlyCopy},
+	} {
+		var n int64
+		if err := one(ctx, query, []any{&n}, count.sql); err != nil {
+			return c, fmt.Errorf("reporting: compare %s: %w", live, err)
+		}
+		*count.to = uint64(n)
+	}
+	return c, nil
+}
+
+// swap puts the copy's tables in the place of the live ones, which are kept. It never takes
+// a reader back: where the live view went on meanwhile, the copy follows it first. Only a
+// live view that is ahead of the ledger itself, because that was restored to an earlier
+// state, is replaced as it is.
 func (v *View) swap(ctx context.Context, fresh *View) error {
 	estranged := false
-	for range swapAttempts {
+	for range attempts {
 		err := v.db.engine.exclusive(ctx, func(t tx) error { return trySwap(ctx, t, fresh, estranged) })
 		if !errors.Is(err, errLiveAhead) {
 			return err
 		}
-		if err := fresh.follow(ctx); err != nil {
-			return err
-		}
 		// In this order: the ledger may have grown since the checkpoint, never shrunk.
-		live, err := v.Checkpoint(ctx)
+		live, err := v.db.Checkpoints().Load(ctx, viewName)
 		if err != nil {
 			return err
 		}
-		head := eventstore.Start
-		for r, err := range v.store.ReadAllBackwards(ctx, eventstore.End, eventstore.Everything()) {
-			if err != nil {
+		head, err := headOf(ctx, v.store)
+		if err != nil {
+			return err
+		}
+		if fresh.at < head {
+			if err := projections.Follow(ctx, v.store, fresh, fresh.at, head); err != nil {
 				return err
 			}
-			head = r.Position
-			break
 		}
 		estranged = live > head
 	}
@@ -86,64 +230,104 @@ func (v *View) swap(ctx context.Context, fresh *View) error {
 
 func trySwap(ctx context.Context, t tx, fresh *View, estranged bool) error {
 	if err := fresh.advance(ctx, t, fresh.at); err != nil {
-		return err // another rebuild took the copy's name
+		return err // another rebuild goes on with the copy, or dropped it
 	}
 	// The live checkpoint's line is what every writer of the live tables locks first: from
 	// here on none is at work.
-	taken, err := t.exec(ctx, `INSERT INTO checkpoints (name, position, updated_at) VALUES ($1, $2, $3)
-		ON CONFLICT (name) DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at
-		WHERE checkpoints.position <= excluded.position OR $4`, viewName, int64(fresh.at), now(), estranged)
-	if err != nil {
+	var live int64
+	err := one(ctx, t.query, []any{&live}, "UPDATE checkpoints SET updated_at = $1 WHERE name = $2 RETURNING position", now(), viewName)
+	switch {
+	case errors.Is(err, errNoRow): // nothing was ever written
+	case err != nil:
 		return err
-	}
-	if taken != 1 {
+	case live > int64(fresh.at) && !estranged:
 		return errLiveAhead
 	}
-	for _, name := range viewTables {
-		for _, sql := range []string{
-			"DROP TABLE " + name,
-			"ALTER TABLE " + copyPrefix + name + " RENAME TO " + name,
-		} {
-			if _, err := t.exec(ctx, sql); err != nil {
-				return err
-			}
-		}
-	}
-	if _, err := t.exec(ctx, "DELETE FROM checkpoints WHERE name = $1", copyCheckpoint); err != nil {
-		return err
-	}
-	at, err := readVersion(ctx, t, partView)
+	prefix := fresh.texts.prefix
+	taken, err := readCopy(ctx, t, prefix)
 	if err != nil {
 		return err
 	}
-	at.generation++
-	return writeVersion(ctx, t, partView, at)
-}
-
-func dropCopy(ctx context.Context, t tx) error {
-	for _, name := range viewTables {
-		if _, err := t.exec(ctx, "DROP TABLE IF EXISTS "+copyPrefix+name); err != nil {
+	replaced, err := readCopy(ctx, t, "")
+	if err != nil {
+		return err
+	}
+	is, err := readVersion(ctx, t, partView)
+	if err != nil {
+		return err
+	}
+	replaced.version = is.number // a migration may have changed them where they stand
+	if err := renameCopy(ctx, t, "", swapPrefix); err != nil {
+		return err
+	}
+	if err := renameCopy(ctx, t, prefix, ""); err != nil {
+		return err
+	}
+	for _, gone := range []string{prefix, prevPrefix} {
+		if err := dropCopy(ctx, t, gone); err != nil {
 			return err
 		}
 	}
-	_, err := t.exec(ctx, "DELETE FROM checkpoints WHERE name = $1", copyCheckpoint)
+	if err := renameCopy(ctx, t, swapPrefix, prevPrefix); err != nil {
+		return err
+	}
+	for _, c := range []struct {
+		prefix string
+		is     viewCopy
+		at     int64
+	}{{"", taken, int64(fresh.at)}, {prevPrefix, replaced, live}} {
+		if err := writeCopy(ctx, t, c.prefix, c.is); err != nil {
+			return err
+		}
+		if _, err := t.exec(ctx, `INSERT INTO checkpoints (name, position, updated_at) VALUES ($1, $2, $3)
+			ON CONFLICT (name) DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at`,
+			checkpointOf(c.prefix), c.at, now()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// viewCopy is what is known of a set of tables. The zero value is none.
+type viewCopy struct {
+	version int
+	build   string
+}
+
+func readCopy(ctx context.Context, t tx, prefix string) (c viewCopy, err error) {
+	err = one(ctx, t.query, []any{&c.version, &c.build}, "SELECT version, build FROM view_copies WHERE prefix = $1", prefix)
+	if errors.Is(err, errNoRow) {
+		err = nil
+	}
+	return c, err
+}
+
+func writeCopy(ctx context.Context, t tx, prefix string, c viewCopy) error {
+	_, err := t.exec(ctx, `INSERT INTO view_copies (prefix, version, build, made_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (prefix) DO UPDATE SET version = excluded.version, build = excluded.build, made_at = excluded.made_at`,
+		prefix, c.version, c.build, now())
 	return err
 }
 
-// follow applies what the ledger holds after the view's position.
-func (v *View) follow(ctx context.Context) error {
-	var b eventstore.Batch
-	for r, err := range v.store.ReadAll(ctx, v.at, eventstore.Filter{}) {
-		if err != nil {
+func renameCopy(ctx context.Context, t tx, from, to string) error {
+	for _, name := range viewTables {
+		if _, err := t.exec(ctx, "ALTER TABLE "+from+name+" RENAME TO "+to+name); err != nil {
 			return err
 		}
-		b.Records, b.Position = append(b.Records, r), r.Position
-		if len(b.Records) == eventstore.MaxBatch {
-			if err := v.Apply(ctx, b); err != nil {
-				return err
-			}
-			b.Records = nil
+	}
+	return nil
+}
+
+// dropCopy drops what is left under a prefix: tables, checkpoint and what is known of them.
+func dropCopy(ctx context.Context, t tx, prefix string) error {
+	for _, name := range viewTables {
+		if _, err := t.exec(ctx, "DROP TABLE IF EXISTS "+prefix+name); err != nil {
+			return err
 		}
 	}
-	return v.Apply(ctx, b)
+	if _, err := t.exec(ctx, "DELETE FROM view_copies WHERE prefix = $1", prefix); err != nil {
+		return err
+	}
+	_, err := t.exec(ctx, "DELETE FROM checkpoints WHERE name = $1", checkpointOf(prefix))
+	return err
 }

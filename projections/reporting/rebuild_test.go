@@ -37,10 +37,18 @@ func TestRebuiltEqualsLive(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			steps := 0
-			err = projections.Rebuild(ctx, l.store, v, projections.Options{}, func(at, head eventstore.Position) { steps++ })
-			if err != nil || steps == 0 {
-				t.Fatal(steps, err)
+			done, err := projections.Rebuild(ctx, l.store, v, projections.RebuildOptions{Build: "a"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range done.Compared {
+				missing := c.What == "reservations"
+				if c.OnlyLive != 0 || (c.OnlyCopy != 0) != missing {
+					t.Errorf("compared %+v", c)
+				}
+			}
+			if done.Records != uint64(len(records)) || done.Position != records[len(records)-1].Position {
+				t.Errorf("rebuilt %+v", done)
 			}
 			sameRows(t, "rebuilt", dump(t, db), want)
 			if p := position(t, db); p != records[len(records)-1].Position {
@@ -65,11 +73,11 @@ func noCopyLeft(t *testing.T, db *Database) {
 	t.Helper()
 	for _, name := range viewTables {
 		var n int
-		if err := one(context.Background(), db.engine.query, []any{&n}, "SELECT COUNT(*) FROM "+copyPrefix+name); err == nil {
-			t.Errorf("%s%s is left", copyPrefix, name)
+		if err := one(context.Background(), db.engine.query, []any{&n}, "SELECT COUNT(*) FROM "+nextPrefix+name); err == nil {
+			t.Errorf("%s%s is left", nextPrefix, name)
 		}
 	}
-	if p, err := db.Checkpoints().Load(context.Background(), copyCheckpoint); err != nil || p != 0 {
+	if p, err := db.Checkpoints().Load(context.Background(), checkpointOf(nextPrefix)); err != nil || p != 0 {
 		t.Errorf("the copy's checkpoint: %d, %v", p, err)
 	}
 }
@@ -132,7 +140,8 @@ func TestRebuildUnderLoad(t *testing.T) {
 			var err error
 			for range 3 {
 				// A copy of its own, as the command line makes one.
-				err = errors.Join(err, projections.Rebuild(ctx, l.store, db.View(l.store, l.codec), projections.Options{}, nil))
+				_, failed := projections.Rebuild(ctx, l.store, db.View(l.store, l.codec), projections.RebuildOptions{})
+				err = errors.Join(err, failed)
 			}
 			rebuilt <- err
 		}()
@@ -173,7 +182,11 @@ func TestRebuildUnderLoad(t *testing.T) {
 		plain := openDatabase(t, fresh())
 		applyAll(t, plain.View(l.store, l.codec), l.records(), 512)
 		// The runner may be a moment behind its word where the swap moved it: feed the rest.
-		if err := v.follow(ctx); err != nil && !errors.Is(err, projections.ErrMoved) {
+		head, err := l.store.Head(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := projections.Follow(ctx, l.store, v, v.at, head); err != nil && !errors.Is(err, projections.ErrMoved) {
 			t.Fatal(err)
 		}
 		sameRows(t, "in the end", dump(t, db), dump(t, plain))
@@ -193,7 +206,7 @@ func TestSwapNeverGoesBack(t *testing.T) {
 		applyAll(t, v, records, 40)
 		want := dump(t, db)
 		ctx := context.Background()
-		build, err := v.Rebuild(ctx)
+		build, err := v.Rebuild(ctx, "a")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,6 +222,125 @@ func TestSwapNeverGoesBack(t *testing.T) {
 	})
 }
 
+// TestRollback puts back what a rebuild replaced, and that again, each time with what came
+// meanwhile.
+func TestRollback(t *testing.T) {
+	bothEnds(t, func(t *testing.T, fresh func() string) {
+		l := newLedger(t)
+		l.random(rand.New(rand.NewPCG(24, 24)), 80)
+		db := openDatabase(t, fresh())
+		v := db.View(l.store, l.codec)
+		applyAll(t, v, l.records(), 40)
+		ctx := context.Background()
+		rollback := projections.RebuildOptions{Rollback: true}
+		if _, err := projections.Rebuild(ctx, l.store, v, rollback); !errors.Is(err, projections.ErrNothingKept) {
+			t.Errorf("with nothing kept: %v", err)
+		}
+		remove := func() {
+			err := db.engine.write(ctx, func(t tx) error {
+				_, err := t.exec(ctx, "DELETE FROM audit_entries WHERE position = (SELECT MIN(position) FROM audit_entries)")
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		remove()
+		if _, err := projections.Rebuild(ctx, l.store, v, projections.RebuildOptions{Build: "a"}); err != nil {
+			t.Fatal(err)
+		}
+		l.do(restaurantID(1), day1+9, domain.System(), holdOf(1, day1+9, opening, domain.System(), 2, "18:00"))
+		plain := openDatabase(t, fresh())
+		applyAll(t, plain.View(l.store, l.codec), l.records(), 512)
+		want := dump(t, plain)
+		for _, missing := range []uint64{1, 0, 1} {
+			done, err := projections.Rebuild(ctx, l.store, db.View(l.store, l.codec), rollback)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var n uint64
+			for _, c := range done.Compared {
+				n += c.OnlyLive
+			}
+			if n != missing {
+				t.Errorf("%d rows are missing in what is put back, want %d", n, missing)
+			}
+			if missing == 0 {
+				sameRows(t, "put back", dump(t, db), want)
+			}
+			if p := position(t, db); p != done.Position {
+				t.Errorf("checkpoint at %d, want %d", p, done.Position)
+			}
+		}
+		noCopyLeft(t, db)
+	})
+}
+
+// TestResume goes on where a rebuild of the same build was cut off, and begins anew after
+// one of another.
+func TestResume(t *testing.T) {
+	bothEnds(t, func(t *testing.T, fresh func() string) {
+		l := newLedger(t)
+		l.random(rand.New(rand.NewPCG(25, 25)), 60)
+		records := l.records()
+		db := openDatabase(t, fresh())
+		applyAll(t, db.View(l.store, l.codec), records, 40)
+		want := dump(t, db)
+		ctx := context.Background()
+		cutOff := func() {
+			build, err := db.View(l.store, l.codec).Rebuild(ctx, "a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			applyAll(t, build.View.(*View), records[:len(records)/2], 7)
+		}
+		half := records[len(records)/2-1].Position
+		for _, c := range []struct {
+			o    projections.RebuildOptions
+			from eventstore.Position
+		}{
+			{projections.RebuildOptions{Build: "a"}, half},
+			{projections.RebuildOptions{Build: "b"}, 0},
+			{projections.RebuildOptions{Build: "a", Restart: true}, 0},
+			{projections.RebuildOptions{Build: "a", IfEqual: true}, half},
+		} {
+			cutOff()
+			done, err := projections.Rebuild(ctx, l.store, db.View(l.store, l.codec), c.o)
+			if err != nil || done.From != c.from || !done.Equal() {
+				t.Errorf("%+v: %+v, %v", c.o, done, err)
+			}
+			sameRows(t, "rebuilt", dump(t, db), want)
+			noCopyLeft(t, db)
+		}
+	})
+}
+
+// TestIfEqual leaves a live view that differs as it is.
+func TestIfEqual(t *testing.T) {
+	bothEnds(t, func(t *testing.T, fresh func() string) {
+		l := newLedger(t)
+		l.random(rand.New(rand.NewPCG(26, 26)), 30)
+		db := openDatabase(t, fresh())
+		v := db.View(l.store, l.codec)
+		applyAll(t, v, l.records(), 40)
+		ctx := context.Background()
+		err := db.engine.write(ctx, func(t tx) error {
+			_, err := t.exec(ctx, "UPDATE days SET covers = covers + 1")
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := dump(t, db)
+		done, err := projections.Rebuild(ctx, l.store, v, projections.RebuildOptions{Build: "a", IfEqual: true})
+		if !errors.Is(err, projections.ErrDiffers) || done.Equal() {
+			t.Errorf("%+v, %v", done, err)
+		}
+		sameRows(t, "live", dump(t, db), want)
+		noCopyLeft(t, db)
+	})
+}
+
 // TestAbandon leaves nothing behind, and a second rebuild ends the first.
 func TestAbandon(t *testing.T) {
 	bothEnds(t, func(t *testing.T, fresh func() string) {
@@ -220,12 +352,12 @@ func TestAbandon(t *testing.T) {
 		applyAll(t, v, records, 40)
 		want := dump(t, db)
 		ctx := context.Background()
-		first, err := v.Rebuild(ctx)
+		first, err := v.Rebuild(ctx, "a")
 		if err != nil {
 			t.Fatal(err)
 		}
 		applyAll(t, first.View.(*View), records[:5], 5)
-		second, err := v.Rebuild(ctx)
+		second, err := v.Rebuild(ctx, "b")
 		if err != nil {
 			t.Fatal(err)
 		}

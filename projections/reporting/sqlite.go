@@ -10,8 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
-	_ "modernc.org/sqlite" // registers the driver
+	driver "modernc.org/sqlite" // it registers itself
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // sqliteReaders is how many reads run at once. They do not wait for the writer: the file
@@ -55,7 +57,7 @@ func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 	if s.db, err = sql.Open("sqlite", source(busy, "journal_mode(WAL)", "synchronous(NORMAL)", "cache_size(-65536)", "temp_store(MEMORY)", "wal_autocheckpoint(16000)", "journal_size_limit(67108864)")); err != nil {
 		return nil, fmt.Errorf("reporting: %w", err)
 	}
-	if s.writer, err = s.db.Conn(ctx); err != nil {
+	if s.writer, err = connectSQLite(ctx, s.db); err != nil {
 		return nil, errors.Join(fmt.Errorf("reporting: open %s: %w", path, err), s.db.Close())
 	}
 	if s.readers, err = sql.Open("sqlite", source(busy, "query_only(1)", "cache_size(-16384)")); err != nil {
@@ -64,6 +66,26 @@ func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 	s.readers.SetMaxOpenConns(sqliteReaders)
 	s.readers.SetMaxIdleConns(sqliteReaders)
 	return s, nil
+}
+
+// connectSQLite makes a connection. Who turns a new file to WAL mode has it to itself, and
+// whoever else opens it just then is refused at once, whatever its busy timeout: it is a
+// matter of milliseconds, so it is tried again.
+func connectSQLite(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectLimit)
+	defer cancel()
+	for {
+		conn, err := db.Conn(ctx)
+		var failed *driver.Error
+		if err == nil || !errors.As(err, &failed) || failed.Code()&0xff != sqlite3.SQLITE_BUSY {
+			return conn, err
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 func (s *sqlite) write(ctx context.Context, fn func(tx) error) error {
@@ -96,6 +118,18 @@ func (s *sqlite) exclusive(ctx context.Context, fn func(tx) error) (err error) {
 	}
 	done = true
 	return nil
+}
+
+func (s *sqlite) snapshot(ctx context.Context, fn func(querying) error) error {
+	t, err := s.readers.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	err = fn(func(ctx context.Context, each func(scanner) error, text string, args ...any) error {
+		rows, err := t.QueryContext(ctx, text, args...)
+		return eachSQLRow(rows, err, each)
+	})
+	return errors.Join(err, t.Rollback())
 }
 
 func (s *sqlite) query(ctx context.Context, each func(scanner) error, text string, args ...any) error {

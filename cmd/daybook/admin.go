@@ -13,10 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
-
-	"daybook/eventstore/embedded"
 )
 
 // The process that has a data folder takes orders at a socket in it: what only that
@@ -31,44 +28,35 @@ const (
 	orderTimeout  = 10 * time.Second // to send an order, not to carry it out
 )
 
-// backupOrder asks for a backup.
-type backupOrder struct {
-	To string // absolute, as the process that has the data folder sees it
-}
-
-// backupAnswer is what came of it.
-type backupAnswer struct {
-	Done  *backupDone `json:",omitempty"`
-	Error string      `json:",omitempty"`
-}
-
-// storeAdmin takes orders.
-type storeAdmin struct {
+// admin takes orders.
+type admin struct {
 	server *http.Server
+	mux    *http.ServeMux
 	folder string
 	under  context.CancelFunc // ends the orders under way
 	done   chan struct{}
 }
 
-// takeOrders lets backups of a store be ordered. Where that cannot be, the process goes on
-// without, and says so.
-func takeOrders(data string, store *embedded.Store) io.Closer {
-	a, err := serveAdmin(data, func(ctx context.Context, to string) (backupDone, error) { return backupInto(ctx, store, data, to) })
+// takeOrders lets the process that has a data folder be asked for what only it can do.
+// Where that cannot be, the process goes on without, and says so: nil takes no orders.
+func takeOrders(data string) *admin {
+	a, err := serveAdmin(data)
 	if err != nil {
-		slog.Warn("no backup can be made while this process runs", "error", err)
-		return nobody{}
+		slog.Warn("no backup and no rebuild can be ordered while this process runs", "error", err)
+		return nil
 	}
 	return a
 }
 
-// nobody takes orders.
-type nobody struct{}
+// take has orders of one kind carried out from now on.
+func (a *admin) take(path string, h http.Handler) {
+	if a != nil {
+		a.mux.Handle("POST "+path, h)
+	}
+}
 
-// Close implements io.Closer.
-func (nobody) Close() error { return nil }
-
-// serveAdmin takes orders for the store of a data folder that this process has locked.
-func serveAdmin(data string, backup func(ctx context.Context, to string) (backupDone, error)) (*storeAdmin, error) {
+// serveAdmin takes orders at a data folder that this process has locked.
+func serveAdmin(data string) (*admin, error) {
 	folder := filepath.Join(data, adminFolder)
 	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
@@ -95,27 +83,28 @@ func serveAdmin(data string, backup func(ctx context.Context, to string) (backup
 	if err := os.Chmod(socket, 0o600); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	a := &storeAdmin{folder: folder, done: make(chan struct{})}
+	a := &admin{folder: folder, mux: http.NewServeMux(), done: make(chan struct{})}
 	ctx, cancel := context.WithCancel(context.Background())
 	a.under = cancel
-	mux := http.NewServeMux()
-	mux.Handle("POST /backup", takeBackups(backup))
 	a.server = &http.Server{
-		Handler: mux, ReadTimeout: orderTimeout, MaxHeaderBytes: 16 << 10,
+		Handler: a.mux, ReadTimeout: orderTimeout, MaxHeaderBytes: 16 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog:    slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
 	}
 	go func() {
 		defer close(a.done)
 		if err := a.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			slog.Warn("no backups can be asked for any more", "error", err)
+			slog.Warn("no orders can be given any more", "error", err)
 		}
 	}()
 	return a, nil
 }
 
 // Close ends the orders under way and takes no more.
-func (a *storeAdmin) Close() error {
+func (a *admin) Close() error {
+	if a == nil {
+		return nil
+	}
 	a.under()
 	end, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
@@ -126,73 +115,47 @@ func (a *storeAdmin) Close() error {
 	return err
 }
 
-// takeBackups makes one backup at a time.
-func takeBackups(backup func(ctx context.Context, to string) (backupDone, error)) http.HandlerFunc {
-	var one sync.Mutex
-	return func(w http.ResponseWriter, r *http.Request) {
-		var order backupOrder
-		answer := backupAnswer{}
-		status := http.StatusOK
-		switch err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder)).Decode(&order); {
-		case err != nil || !filepath.IsAbs(order.To):
-			status, answer.Error = http.StatusBadRequest, "this is no order for a backup"
-		case !one.TryLock():
-			status, answer.Error = http.StatusConflict, "another backup is being made"
-		default:
-			defer one.Unlock()
-			done, err := backup(r.Context(), order.To)
-			if err != nil {
-				status, answer.Error = http.StatusInternalServerError, err.Error()
-				slog.Warn("a backup failed", "to", order.To, "error", err)
-				break
-			}
-			answer.Done = &done
-			slog.Info("backup made", "to", order.To, "position", done.Position)
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(answer) // whoever asked may have gone
-	}
-}
-
 // errNobodyTakesOrders says that no process takes orders at a data folder.
 var errNobodyTakesOrders = errors.New("no process takes orders there")
 
-// orderBackup asks the process that has a data folder to make a backup, and waits for it.
-func orderBackup(ctx context.Context, data, to string) (backupDone, error) {
+// order asks the process that has a data folder for something, and hears its answers, in
+// their order, until it has no more to say.
+func order[A any](ctx context.Context, data, path string, what any, hear func(A)) error {
 	addr, release, err := socketAddress(filepath.Join(data, adminFolder, adminSocket))
 	if err != nil {
-		return backupDone{}, fmt.Errorf("%w: %w", errNobodyTakesOrders, err)
+		return fmt.Errorf("%w: %w", errNobodyTakesOrders, err)
 	}
 	defer release()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", addr)
 	if err != nil {
-		return backupDone{}, fmt.Errorf("%w: %w", errNobodyTakesOrders, err)
+		return fmt.Errorf("%w: %w", errNobodyTakesOrders, err)
 	}
 	defer func() { _ = conn.Close() }() // the answer has been read by then
 	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil }}
 	defer transport.CloseIdleConnections()
-	body, err := json.Marshal(backupOrder{To: to})
+	body, err := json.Marshal(what)
 	if err != nil {
-		return backupDone{}, err
+		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://daybook/backup", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://daybook"+path, bytes.NewReader(body))
 	if err != nil {
-		return backupDone{}, err
+		return err
 	}
 	reply, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
-		return backupDone{}, err
+		return err
 	}
 	defer reply.Body.Close()
-	var answer backupAnswer
-	if err := json.NewDecoder(io.LimitReader(reply.Body, maxOrder)).Decode(&answer); err != nil {
-		return backupDone{}, fmt.Errorf("the process that has the data folder answers %s: %w", reply.Status, err)
+	for answers := json.NewDecoder(reply.Body); ; {
+		var answer A
+		switch err := answers.Decode(&answer); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("the process that has the data folder answers %s: %w", reply.Status, err)
+		}
+		hear(answer)
 	}
-	if answer.Done == nil {
-		return backupDone{}, errors.New(answer.Error)
-	}
-	return *answer.Done, nil
 }
 
 // socketAddress is a name for a socket's path that is short enough for the system. It is
