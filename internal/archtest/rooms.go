@@ -177,6 +177,12 @@ var rooms = []room{
 		why:     "the book reads streams as they are, and keeps nothing but folds in memory",
 	},
 	{
+		path:    "projections/proof",
+		may:     []string{"domain/...", "eventstore", "eventstore/canon", "eventstore/feed", "eventstore/codec", "projections"},
+		modules: []string{"golang.org/x/mod/sumdb", "github.com/cockroachdb/pebble/v2"},
+		why:     "the log hashes the canonical form and knows no event; what decides, or who may see what, is none of its business",
+	},
+	{
 		path: "projections/*",
 		may:  []string{"domain/...", "eventstore", "eventstore/feed", "eventstore/codec", "projections"},
 		why:  "a read model knows events, the runner and its one driver; give a new one its row here with its driver",

@@ -1,0 +1,180 @@
+package proof
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// ErrHeads says that the file of signed heads cannot be gone on with: it holds something
+// else, or what another key signed.
+var ErrHeads = errors.New("proof: the file of signed heads cannot be used")
+
+// keptHeads is the file of all heads that were signed.
+type keptHeads struct {
+	path   string
+	f      *os.File
+	end    int64 // of what is whole
+	newest Head  // Note is nil while there is none
+}
+
+// openHeads opens the file, or begins one. Its end may be half a head, which nobody was
+// shown: it is cut off.
+func openHeads(path string, v *Verifier) (*keptHeads, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("proof: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("proof: %w", err)
+	}
+	k := &keptHeads{path: path, f: f}
+	var last []byte
+	err = eachNote(f, func(text []byte, end int64) error {
+		last, k.end = text, end
+		return nil
+	})
+	if err == nil || errors.Is(err, errTorn) {
+		err = k.cutOff(v)
+	}
+	if err == nil && last != nil {
+		if k.newest, err = v.Open(last); err != nil {
+			err = fmt.Errorf("%w: %w", ErrHeads, err)
+		}
+	}
+	if err == nil {
+		err = syncFolder(filepath.Dir(path))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("heads in %s: %w", path, err), f.Close())
+	}
+	return k, nil
+}
+
+// cutOff removes half a head from the end, and refuses to remove anything else.
+func (k *keptHeads) cutOff(v *Verifier) error {
+	rest, err := io.ReadAll(io.NewSectionReader(k.f, k.end, maxNote))
+	if err != nil {
+		return err
+	}
+	begins := []byte(v.Name() + "\n")
+	if n := min(len(rest), len(begins)); !bytes.Equal(rest[:n], begins[:n]) {
+		return fmt.Errorf("%w: it ends in %.60q, which is no head of %s", ErrHeads, rest, v.Name())
+	}
+	return k.f.Truncate(k.end)
+}
+
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// keep appends a head; it is on disk when keep returns.
+func (k *keptHeads) keep(h Head) error {
+	_, err := k.f.WriteAt(h.Note, k.end)
+	if err == nil {
+		err = k.f.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("proof: keep a head: %w", errors.Join(err, k.f.Truncate(k.end)))
+	}
+	k.end += int64(len(h.Note))
+	k.newest = h
+	return nil
+}
+
+func (k *keptHeads) close() error {
+	if k == nil {
+		return nil
+	}
+	return k.f.Close()
+}
+
+// heads reads all that were signed, in the order of their sizes.
+func (k *keptHeads) heads() ([]Head, error) {
+	var all []Head
+	err := eachNote(io.NewSectionReader(k.f, 0, k.end), func(text []byte, _ int64) error {
+		h, err := ParseHead(text)
+		all = append(all, h)
+		return err
+	})
+	slices.SortStableFunc(all, func(a, b Head) int { return compare(a.Size, b.Size) })
+	return all, err
+}
+
+func compare(a, b uint64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// errTorn says that the last head is not whole.
+var errTorn = fmt.Errorf("%w: it ends in the middle", ErrNote)
+
+// eachNote calls each for every checkpoint of a text, with where it ends. Blank lines
+// before one are passed over.
+func eachNote(r io.Reader, each func(text []byte, end int64) error) error {
+	in := bufio.NewReader(r)
+	var text []byte
+	var at int64
+	blank, signed := false, false
+	done := func(end int64) error {
+		whole := text
+		text, blank, signed = nil, false, false
+		if _, err := ParseHead(whole); err != nil {
+			return err
+		}
+		return each(whole, end)
+	}
+	for {
+		line, err := in.ReadSlice('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("%w: %w", ErrNote, err)
+		}
+		if err != nil {
+			break // what has no line feed is not whole
+		}
+		isSignature := bytes.HasPrefix(line, signatureLine)
+		switch {
+		case signed && !isSignature:
+			if err := done(at); err != nil {
+				return err
+			}
+		case blank && !isSignature:
+			return fmt.Errorf("%w: no signature after the text", ErrNote)
+		}
+		at += int64(len(line))
+		empty := len(bytes.TrimRight(line, "\r\n")) == 0
+		switch {
+		case empty && len(text) == 0:
+			continue
+		case empty:
+			blank = true
+		case isSignature:
+			signed = true
+		}
+		if text = append(text, line...); len(text) > maxNote {
+			return fmt.Errorf("%w: more than %d bytes", ErrNote, maxNote)
+		}
+	}
+	switch {
+	case signed:
+		return done(at)
+	case len(text) > 0:
+		return errTorn
+	}
+	return nil
+}

@@ -1,0 +1,554 @@
+package proof
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"daybook/eventstore"
+	"daybook/projections"
+)
+
+// treeHash is RFC 6962's definition, word for word.
+func treeHash(leaves []Hash) Hash {
+	switch n := len(leaves); n {
+	case 0:
+		return sha256.Sum256(nil)
+	case 1:
+		return leaves[0]
+	default:
+		k := 1
+		for k*2 < n {
+			k *= 2
+		}
+		left, right := treeHash(leaves[:k]), treeHash(leaves[k:])
+		return sha256.Sum256(append(append([]byte{1}, left[:]...), right[:]...))
+	}
+}
+
+func TestTheLogIsRFC6962s(t *testing.T) {
+	records := book(70, 1)
+	all := leaves(t, records)
+	v := open(t, options(t))
+	defer closed(t, v)
+	var e edge
+	for i := range all {
+		if got, want := e.root(uint64(i)), treeHash(all[:i]); got != want {
+			t.Fatalf("edge of %d: %s, want %s", i, got, want)
+		}
+		e.add(uint64(i), all[i], nil)
+	}
+	feed(t, v, records, 9)
+	log := v.Log()
+	heads := make([]Head, len(all)+1)
+	for n := range heads {
+		root, err := log.Root(uint64(n))
+		if want := treeHash(all[:n]); err != nil || root != want {
+			t.Fatalf("root of %d: %s (%v), want %s", n, root, err, want)
+		}
+		heads[n] = Head{Size: uint64(n), Root: root}
+	}
+	for n := range heads {
+		for i := range n {
+			p, err := log.Inclusion(uint64(i), uint64(n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := CheckInclusion(heads[n], uint64(i), all[i], p); err != nil {
+				t.Fatalf("leaf %d in %d: %v", i, n, err)
+			}
+			if err := CheckInclusion(heads[n], uint64(i), all[(i+1)%70], p); err == nil {
+				t.Fatalf("another leaf at %d in %d holds", i, n)
+			}
+			c, err := log.Consistency(uint64(i), uint64(n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := CheckConsistency(heads[i], heads[n], c); err != nil {
+				t.Fatalf("%d in %d: %v", i, n, err)
+			}
+			if i > 0 {
+				other := heads[i]
+				other.Root[3]++
+				if err := CheckConsistency(other, heads[n], c); err == nil {
+					t.Fatalf("another head of %d in %d holds", i, n)
+				}
+			}
+		}
+	}
+	for i, r := range records {
+		if index, err := log.IndexOf(r.ID); err != nil || index != uint64(i) {
+			t.Errorf("index of %d: %d, %v", i, index, err)
+		}
+		want := Entry{Index: uint64(i), Leaf: all[i], ID: r.ID, Stream: r.Stream, Revision: r.Revision, Position: r.Position}
+		if e, err := log.Entry(uint64(i)); err != nil || e != want {
+			t.Errorf("entry %d: %+v, %v", i, e, err)
+		}
+	}
+	for what, err := range map[string]error{
+		"index":       second(log.Entry(70)),
+		"root":        second(log.Root(71)),
+		"inclusion":   second(log.Inclusion(10, 10)),
+		"too large":   second(log.Inclusion(10, 71)),
+		"backwards":   second(log.Consistency(10, 9)),
+		"consistency": second(log.Consistency(10, 71)),
+	} {
+		if !errors.Is(err, ErrSize) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if _, err := log.IndexOf(eventstore.EventID{1}); !errors.Is(err, ErrUnknown) {
+		t.Errorf("an unknown event: %v", err)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// A process that is killed at any moment leaves a log of some prefix, with its checkpoint,
+// and it ends up as if nothing had been.
+func TestALogThatIsKilled(t *testing.T) {
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 3))
+		records := book(300, seed)
+		all := leaves(t, records)
+		o := options(t)
+		files := vfs.NewCrashableMem()
+		o.FS = files
+		v := open(t, o)
+		feed(t, v, records[:100+rng.IntN(200)], 1+rng.IntN(40))
+		after := files.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
+		closed(t, v)
+
+		o.FS = after
+		again := open(t, o)
+		size := again.Log().Size()
+		if root, err := again.Log().Root(size); err != nil || root != treeHash(all[:size]) {
+			t.Fatalf("seed %d: after the kill the root of %d is %s, %v", seed, size, root, err)
+		}
+		at, _ := again.Checkpoint(t.Context())
+		if want := positionOf(records, size); at != want {
+			t.Fatalf("seed %d: %d leaves up to %d, want up to %d", seed, size, at, want)
+		}
+		feed(t, again, records[size:], 64)
+		if root, err := again.Log().Root(300); err != nil || root != treeHash(all) {
+			t.Errorf("seed %d: in the end the root is %s, %v", seed, root, err)
+		}
+		closed(t, again)
+	}
+}
+
+func positionOf(records []eventstore.Record, size uint64) eventstore.Position {
+	if size == 0 {
+		return eventstore.Start
+	}
+	return records[size-1].Position
+}
+
+// What comes again adds nothing, and the engine's own leaves no leaf but a checkpoint.
+func TestWhatComesAgain(t *testing.T) {
+	records := book(40, 2)
+	v := open(t, options(t))
+	defer closed(t, v)
+	feed(t, v, records[:30], 30)
+	feed(t, v, records[:30], 30)
+	if err := v.Apply(t.Context(), eventstore.Batch{Records: records[20:], Position: records[39].Position}); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Apply(t.Context(), eventstore.Batch{Position: 5000, Live: true}); err != nil {
+		t.Fatal(err)
+	}
+	at, _ := v.Checkpoint(t.Context())
+	if root, err := v.Log().Root(40); err != nil || root != treeHash(leaves(t, records)) || v.Log().Size() != 40 || at != 5000 {
+		t.Errorf("%d leaves up to %d, root %s, %v", v.Log().Size(), at, root, err)
+	}
+	bad := records[0]
+	bad.Stream, bad.Position = "$settings", 5001
+	if err := v.Apply(t.Context(), eventstore.Batch{Records: []eventstore.Record{bad}, Position: 5001}); err == nil || errors.Is(err, projections.ErrCorrupt) {
+		t.Errorf("a record that has no leaf: %v; it must not be left out", err)
+	}
+}
+
+func TestHeads(t *testing.T) {
+	records := book(90, 3)
+	all := leaves(t, records)
+	o := options(t)
+	v := open(t, o)
+	if _, some := v.Newest(); some {
+		t.Error("a new log has a head")
+	}
+	var want []Head
+	for _, size := range []int{0, 30, 31, 90} {
+		if n := int(v.Log().Size()); size > n {
+			feed(t, v, records[n:size], 10)
+		}
+		h := sign(t, v)
+		if h.Size != uint64(size) || h.Root != treeHash(all[:size]) || h.Origin != testKey(t).Verifier().Name() {
+			t.Fatalf("signed %+v of %d", h, size)
+		}
+		opened, err := v.Verifier().Open(h.Note)
+		if err != nil || !reflect.DeepEqual(opened, h) {
+			t.Fatalf("opened %+v, %v", opened, err)
+		}
+		want = append(want, h)
+	}
+	// What is covered already is not signed again.
+	if again, err := v.Sign(t.Context(), 12); err != nil || !reflect.DeepEqual(again, want[3]) {
+		t.Errorf("%+v, %v", again, err)
+	}
+	if _, err := v.Sign(t.Context(), 91); !errors.Is(err, ErrSize) {
+		t.Errorf("more than there is: %v", err)
+	}
+	closed(t, v)
+
+	text, err := os.ReadFile(o.Heads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes, err := SplitHeads(bytes.NewReader(bytes.TrimSpace(text)))
+	var got []Head
+	for _, n := range notes {
+		h, err := testKey(t).Verifier().Open(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, h)
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("kept %+v, %v", got, err)
+	}
+
+	// Half a head at the end was shown to nobody.
+	for cut := range 100 {
+		if err := os.WriteFile(o.Heads, append(bytes.Clone(text), want[3].Note[:cut]...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		k, err := openHeads(o.Heads, testKey(t).Verifier())
+		if err != nil || !reflect.DeepEqual(k.newest, want[3]) {
+			t.Fatalf("with %d bytes more: %v", cut, err)
+		}
+		if err := k.close(); err != nil {
+			t.Error(err)
+		}
+		if now, _ := os.ReadFile(o.Heads); !bytes.Equal(now, text) {
+			t.Fatalf("with %d bytes more: %d are left of %d", cut, len(now), len(text))
+		}
+	}
+	for what, content := range map[string]string{
+		"another's":        "Greetings\n\n",
+		"without the size": strings.Replace(string(text), "\n90\n", "\n", 1),
+		"altered":          strings.Replace(string(text), "\n90\n", "\n91\n", 1),
+	} {
+		if err := os.WriteFile(o.Heads, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(o); err == nil {
+			t.Errorf("%s: the heads were taken", what)
+		}
+		if now, _ := os.ReadFile(o.Heads); string(now) != content {
+			t.Errorf("%s: the file was changed", what)
+		}
+	}
+}
+
+func TestCheckpointsThatDoNotHold(t *testing.T) {
+	h, err := testKey(t).Sign(7, Hash{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := NewKey(bytes.Repeat([]byte{9}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	note := string(h.Note)
+	for what, c := range map[string]struct {
+		note string
+		want error
+	}{
+		"nothing":           {"", ErrNote},
+		"no signature":      {strings.SplitAfter(note, "\n\n")[0], ErrSignature},
+		"another size":      {strings.Replace(note, "\n7\n", "\n8\n", 1), ErrSignature},
+		"a size with a nil": {strings.Replace(note, "\n7\n", "\n07\n", 1), ErrNote},
+		"a negative size":   {strings.Replace(note, "\n7\n", "\n-7\n", 1), ErrNote},
+		"too large a size":  {strings.Replace(note, "\n7\n", "\n9223372036854775808\n", 1), ErrNote},
+		"another root":      {strings.Replace(note, h.Root.String(), Hash{2}.String(), 1), ErrSignature},
+		"half a root":       {strings.Replace(note, h.Root.String(), "AAAA", 1), ErrNote},
+		"another origin":    {strings.Replace(note, h.Origin+"\n", "example.com/log\n", 1), ErrSignature},
+	} {
+		if _, err := testKey(t).Verifier().Open([]byte(c.note)); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", what, err, c.want)
+		}
+	}
+	if _, err := other.Verifier().Open(h.Note); !errors.Is(err, ErrSignature) {
+		t.Errorf("another key: %v", err)
+	}
+	if _, err := NewKey(make([]byte, 31)); err == nil {
+		t.Error("a short secret is a key")
+	}
+	if _, err := ParseVerifier(other.Verifier().String() + "x"); err == nil {
+		t.Error("an altered verifier key is one")
+	}
+	if again, err := ParseVerifier(other.Verifier().String()); err != nil || again.Name() != other.Verifier().Name() {
+		t.Errorf("%v, %v", again, err)
+	}
+}
+
+// A ledger that is not the one that was signed is not signed any more, and says so.
+func TestNothingIsSignedOverAFork(t *testing.T) {
+	original := book(100, 5)
+	o := options(t)
+	v := open(t, o)
+	for _, size := range []int{20, 60, 100} {
+		feed(t, v, original[v.Log().Size():size], 50)
+		sign(t, v)
+	}
+	closed(t, v)
+	kept, _ := os.ReadFile(o.Heads)
+
+	altered := slices.Clone(original)
+	altered[33].Data = []byte(`{}`)
+	for what, c := range map[string]struct {
+		ledger []eventstore.Record
+		want   ForkError
+	}{
+		"altered": {altered, ForkError{Size: 100, From: 20, To: 60}},
+		"shorter": {original[:80], ForkError{Size: 80, From: 60, To: 100}},
+		"empty":   {nil, ForkError{From: 0, To: 20}},
+		"dropped, and longer again": {
+			append(slices.Clone(original[:99]), book(130, 6)[99:]...), ForkError{Size: 130, From: 60, To: 100},
+		},
+	} {
+		o.FS = vfs.NewMem()
+		v := open(t, o)
+		if _, err := v.Sign(t.Context(), 0); !errors.Is(err, nil) {
+			t.Errorf("%s: what was signed is not shown before anything is known: %v", what, err)
+		}
+		if _, err := v.sign(0); !errors.Is(err, ErrBuilding) {
+			t.Errorf("%s: signed while the log is built: %v", what, err)
+		}
+		feed(t, v, c.ledger, 200)
+		if len(c.ledger) == 0 {
+			if err := v.Apply(t.Context(), eventstore.Batch{Position: 1, Live: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var fork *ForkError
+		if !errors.As(v.Fault(), &fork) {
+			t.Errorf("%s: %v", what, v.Fault())
+			continue
+		}
+		c.want.Signed, _ = v.Newest()
+		if !reflect.DeepEqual(*fork, c.want) {
+			t.Errorf("%s: %+v, want %+v", what, *fork, c.want)
+		}
+		for _, covering := range []uint64{0, v.Log().Size()} {
+			if _, err := v.Sign(t.Context(), covering); !errors.As(err, &fork) {
+				t.Errorf("%s: signed: %v", what, err)
+			}
+		}
+		if _, err := v.SignedWithin(t.Context(), time.Hour); !errors.As(err, &fork) {
+			t.Errorf("%s: signed: %v", what, err)
+		}
+		ctx, end := context.WithCancel(t.Context())
+		end()
+		v.KeepSigning(ctx, time.Hour)
+		closed(t, v)
+		if now, _ := os.ReadFile(o.Heads); !bytes.Equal(now, kept) {
+			t.Errorf("%s: something was signed", what)
+		}
+		// It is still so for the next process.
+		again := open(t, o)
+		if err := again.Apply(t.Context(), eventstore.Batch{Position: 9000, Live: true}); err != nil {
+			t.Fatal(err)
+		}
+		if !errors.As(again.Fault(), &fork) {
+			t.Errorf("%s: the next process: %v", what, again.Fault())
+		}
+		closed(t, again)
+	}
+	// The one that was signed can go on, also where it comes to its size by and by.
+	o.FS = vfs.NewMem()
+	v = open(t, o)
+	defer closed(t, v)
+	feed(t, v, original[:80], 40)
+	if v.Fault() == nil {
+		t.Error("a ledger shorter than what was signed passes")
+	}
+	feed(t, v, append(slices.Clone(original), book(120, 5)[100:]...)[80:], 40)
+	if h := sign(t, v); h.Size != 120 || v.Fault() != nil {
+		t.Errorf("signed %d, %v", h.Size, v.Fault())
+	}
+}
+
+// A last head is signed at the end, and ones in between.
+func TestKeepSigning(t *testing.T) {
+	records := book(10, 8)
+	o := options(t)
+	v := open(t, o)
+	defer closed(t, v)
+	feed(t, v, records[:4], 4)
+	ctx, end := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { v.KeepSigning(ctx, time.Millisecond); close(done) }()
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		if h, some := v.Newest(); some && h.Size == 4 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no head was signed")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	feed(t, v, records[4:], 6)
+	end()
+	<-done
+	if h, _ := v.Newest(); h.Size != 10 {
+		t.Errorf("the last head is of %d", h.Size)
+	}
+	text, _ := os.ReadFile(o.Heads)
+	if n := strings.Count(string(text), "\n\n"); n < 2 || n > 3 {
+		t.Errorf("%d heads were signed of a log that grew once", n)
+	}
+}
+
+func TestRebuild(t *testing.T) {
+	records := book(200, 4)
+	o := options(t)
+	v := open(t, o)
+	feed(t, v, records[:150], 50)
+	head := sign(t, v)
+	old := v.Log()
+	build, err := v.Rebuild(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	feed(t, build.View, records[:120], 7)
+	if err := build.Swap(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if v.Log().Size() != 120 || v.Log() == old {
+		t.Errorf("the new log has %d", v.Log().Size())
+	}
+	// Whoever reads the old one can end.
+	if root, err := old.Root(150); err != nil || root != head.Root {
+		t.Errorf("the old log: %s, %v", root, err)
+	}
+	b := eventstore.Batch{Records: records[150:], Position: records[199].Position, Live: true}
+	if err := v.Apply(t.Context(), b); !errors.Is(err, projections.ErrMoved) {
+		t.Errorf("a batch behind a gap: %v", err)
+	}
+	if at, _ := v.Checkpoint(t.Context()); at != records[119].Position {
+		t.Errorf("goes on from %d", at)
+	}
+	feed(t, v, records[120:], 80)
+	if root, err := v.Log().Root(200); err != nil || root != treeHash(leaves(t, records)) || v.Fault() != nil {
+		t.Errorf("in the end: %s, %v, %v", root, err, v.Fault())
+	}
+	abandoned, err := v.Rebuild(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	feed(t, abandoned.View, records[:10], 10)
+	if err := abandoned.Abandon(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	closed(t, v)
+	again := open(t, o)
+	defer closed(t, again)
+	if root, err := again.Log().Root(200); err != nil || root != treeHash(leaves(t, records)) {
+		t.Errorf("opened again: %s, %v", root, err)
+	}
+	count := 0
+	for _, err := range again.Log().Entries() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		count++
+	}
+	if count != 200 {
+		t.Errorf("%d entries", count)
+	}
+}
+
+func TestOpenLog(t *testing.T) {
+	o := options(t)
+	o.FS, o.Dir = nil, filepath.Join(t.TempDir(), "proof")
+	if _, err := OpenLog(o.Dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no log: %v", err)
+	}
+	records := book(30, 7)
+	v := open(t, o)
+	feed(t, v, records, 30)
+	closed(t, v)
+	log, err := OpenLog(o.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if root, err := log.Root(30); err != nil || root != treeHash(leaves(t, records)) {
+		t.Errorf("%s, %v", root, err)
+	}
+	if err := log.Close(); err != nil {
+		t.Error(err)
+	}
+	v = open(t, o)
+	if err := v.db.Set(generationKey, []byte{0, 0, 0, 99, 0, 0, 0, 1}, nil); err != nil {
+		t.Fatal(err)
+	}
+	closed(t, v)
+	if _, err := Open(o); !errors.Is(err, ErrFormat) {
+		t.Errorf("a newer format: %v", err)
+	}
+}
+
+// FuzzSplitHeads holds that whatever is split is whole, and that nothing panics.
+func FuzzSplitHeads(f *testing.F) {
+	k, err := NewKey(make([]byte, 32))
+	if err != nil {
+		f.Fatal(err)
+	}
+	h, _ := k.Sign(3, Hash{})
+	f.Add(append(bytes.Clone(h.Note), h.Note...))
+	f.Add([]byte("a\n1\n\n— x\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		notes, _ := SplitHeads(io.NopCloser(bytes.NewReader(text)))
+		for _, n := range notes {
+			if _, err := ParseHead(n); err != nil {
+				t.Fatalf("%q: %v", n, err)
+			}
+		}
+	})
+}
+
+// A proof grows with the logarithm of the log.
+func BenchmarkProof(b *testing.B) {
+	v := open(b, options(b))
+	defer closed(b, v)
+	for _, size := range []int{1_000, 10_000, 100_000} {
+		records := book(size, 1)
+		feed(b, v, records[v.Log().Size():], 2048)
+		log := v.Log()
+		b.Run(fmt.Sprintf("inclusion in %d", size), func(b *testing.B) {
+			hashes := 0
+			for i := range b.N {
+				p, err := log.Inclusion(uint64(i*7919)%log.Size(), log.Size())
+				if err != nil {
+					b.Fatal(err)
+				}
+				hashes += len(p)
+			}
+			b.ReportMetric(float64(hashes)/float64(b.N), "hashes")
+		})
+	}
+}
