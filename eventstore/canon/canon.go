@@ -58,8 +58,8 @@ import (
 )
 
 var (
-	// ErrNoEvent refuses a record that is no event of the ledger: one without an id, a stream
-	// or a type, or one of the engine's own ("$…"), which have no form.
+	// ErrNoEvent refuses a record that is no event of the ledger: one without a stream or a
+	// type, or one of the engine's own ("$…"), which have no form.
 	ErrNoEvent = errors.New("canon: no event of the ledger")
 	// ErrForm says that a line is not what this package writes.
 	ErrForm = errors.New("canon: not a canonical form")
@@ -76,8 +76,6 @@ func Form(r eventstore.Record) ([]byte, error) {
 // AppendForm is Form into a slice of the caller's. With an error b comes back as it was.
 func AppendForm(b []byte, r eventstore.Record) ([]byte, error) {
 	switch {
-	case r.ID == (eventstore.EventID{}):
-		return b, fmt.Errorf("%w: no id", ErrNoEvent)
 	case r.Stream == "" || strings.HasPrefix(string(r.Stream), "$"):
 		return b, fmt.Errorf("%w: stream %q", ErrNoEvent, r.Stream)
 	case r.Type == "" || strings.HasPrefix(r.Type, "$"):

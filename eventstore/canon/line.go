@@ -281,7 +281,7 @@ func (c *cursor) id() (id eventstore.EventID) {
 	if len(digits) == 2*len(id) {
 		_, _ = hex.Decode(id[:], digits) // what is no id is written otherwise
 	}
-	if id == (eventstore.EventID{}) || id.String() != string(c.rest[:size]) {
+	if id.String() != string(c.rest[:size]) {
 		c.fail("an event id")
 		return id
 	}

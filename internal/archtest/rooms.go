@@ -178,7 +178,7 @@ var rooms = []room{
 	},
 	{
 		path:    "projections/proof",
-		may:     []string{"domain/...", "eventstore", "eventstore/canon", "eventstore/feed", "eventstore/codec", "projections"},
+		may:     []string{"eventstore", "eventstore/canon", "projections"},
 		modules: []string{"golang.org/x/mod/sumdb", "github.com/cockroachdb/pebble/v2"},
 		why:     "the log hashes the canonical form and knows no event; what decides, or who may see what, is none of its business",
 	},
