@@ -339,6 +339,7 @@ func undone(before, after State, c Command, events []Event) error {
 		// its own time on.
 		want.Occupied, got.Occupied = domain.Interval{}, domain.Interval{}
 		want.Tables, got.Tables, want.Bound, got.Bound = nil, nil, false, false
+		want.Conflicts, got.Conflicts = nil, nil // of what is over none waits for staff
 	}
 	if want.Status == StatusSeated && (a.Kind == ActionMoveTable || a.Kind == ActionSeat) {
 		want.Occupied, got.Occupied = domain.Interval{}, domain.Interval{}
