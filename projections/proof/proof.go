@@ -96,10 +96,7 @@ type View struct {
 	fault  error // why nothing is signed
 }
 
-var (
-	_ projections.View        = (*View)(nil)
-	_ projections.Rebuildable = (*View)(nil)
-)
+var _ projections.View = (*View)(nil)
 
 // Open opens a log, or begins one. Errors: ErrFormat, ErrHeads, or the disk's.
 func Open(o Options) (v *View, err error) {
@@ -175,7 +172,7 @@ func (v *View) Apply(_ context.Context, b eventstore.Batch) error {
 	return v.judge(live, b.Live)
 }
 
-// Rebuild implements projections.Rebuildable: a second log in the same folder.
+// Rebuild makes a second log in the same folder.
 func (v *View) Rebuild(context.Context) (projections.Rebuilding, error) {
 	generation, err := readGeneration(v.db)
 	if err != nil {
