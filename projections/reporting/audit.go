@@ -16,9 +16,11 @@ import (
 type entry struct {
 	record        eventstore.Record
 	meta          codec.Metadata
-	restaurant    domain.RestaurantID
-	date          domain.ServiceDate // 0 for a change of the restaurant itself
+	restaurant    domain.RestaurantID // empty for a change of an account
+	account       domain.UserID       // whose account changed; empty for none
+	date          domain.ServiceDate  // 0 for a change of the restaurant itself
 	reservation   domain.ReservationID
+	waits         domain.WaitlistID
 	reason        string // why, as a word of this program
 	reasonGiven   bool   // somebody also said why, in words that stand in the event
 	before, after any    // nil, or what marshals to an object
@@ -29,13 +31,15 @@ func (c *changes) entry(e entry) {
 	if e.date != 0 {
 		date = e.date.String()
 	}
-	if e.meta.CommandID != ([16]byte{}) {
-		command = eventstore.EventID(e.meta.CommandID).String()
+	m := e.meta
+	if m.CommandID != ([16]byte{}) {
+		command = eventstore.EventID(m.CommandID).String()
 	}
 	c.audit.put(e.record.Position,
-		int64(e.record.Position), e.record.ID.String(), string(e.record.Stream), int64(e.record.Revision), string(e.restaurant), date,
-		orNull(e.reservation), e.record.Type, string(e.meta.Actor.Kind), orNull(e.meta.Actor.User), int64(e.meta.DecidedAt),
-		e.record.Recorded.UnixMilli(), command, orNull(e.reason), e.reasonGiven || e.meta.Reason != "", snapshot(e.before), snapshot(e.after))
+		int64(e.record.Position), e.record.ID.String(), string(e.record.Stream), int64(e.record.Revision), orNull(e.restaurant),
+		orNull(e.account), date, orNull(e.reservation), orNull(e.waits), e.record.Type, string(m.Actor.Kind), orNull(m.Actor.User),
+		orNull(m.Role), orNull(m.APIKey), orNull(m.Process), int64(m.DecidedAt), e.record.Recorded.UnixMilli(), command,
+		orNull(m.RequestID), orNull(m.Cause), orNull(m.CorrelationID()), orNull(e.reason), e.reasonGiven, snapshot(e.before), snapshot(e.after))
 }
 
 // snapshot writes what an event changed as JSON, in the words of the HTTP contract.

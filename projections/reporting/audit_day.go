@@ -137,6 +137,7 @@ type waitlistSnapshot struct {
 // waitlist tells of an entry of the waitlist. passedFor is the entry that was offered a table
 // in its place; 0 for none.
 func (a *entry) waitlist(entry, passedFor uint32, before, after dayFold) uint32 {
+	a.waits = domain.NewWaitlistID(a.restaurant, a.date, entry)
 	if was, ok := waitlistSnapshotOf(before, entry); ok {
 		a.before = was
 	}

@@ -33,15 +33,23 @@ type AuditEntry struct {
 	Event       string // its id
 	Position    eventstore.Position
 	Stream      eventstore.StreamName
-	Revision    eventstore.Revision // of the event in the stream
-	Restaurant  domain.RestaurantID
+	Revision    eventstore.Revision  // of the event in the stream
+	Restaurant  domain.RestaurantID  // empty for a change of an account
+	Account     domain.UserID        // whose account changed; empty for none
 	Date        domain.ServiceDate   // 0 for a change of the restaurant itself
 	Reservation domain.ReservationID // empty where no one reservation changed
+	Waitlist    domain.WaitlistID    // likewise
 	Type        string
 	Actor       domain.Actor
+	Role        string // what the actor was there then; may be empty, as the next two
+	APIKey      string // id of the key that the request came with
+	Process     string // the process manager that acted
 	DecidedAt   domain.Instant
 	RecordedAt  domain.Instant
 	Command     string // a UUID; empty where no command is known
+	Request     string // its id; empty where nobody asked
+	Cause       string // the event, or the import, that made the command; empty for none
+	Correlation string // shared by all that follows from one request; may be empty
 	Reason      string // a word such as "hold_lapsed", never free text
 	ReasonGiven bool   // somebody said why in words: they stand in the event, not here
 	Before      json.RawMessage
@@ -67,8 +75,7 @@ func (db *Database) Audit(ctx context.Context, a AuditQuery) (Page[AuditEntry], 
 	if err != nil {
 		return Page[AuditEntry]{}, err
 	}
-	q := condition{text: `SELECT event_id, position, stream, revision, restaurant_id, service_date, reservation_id, type, actor_kind,
-		actor_id, decided_at, recorded_at, command_id, reason, reason_given, before, after FROM audit_entries `}
+	q := condition{text: "SELECT " + strings.Join(auditColumns, ", ") + " FROM audit_entries "}
 	if a.Restaurant != "" {
 		q.and("restaurant_id = ?", string(a.Restaurant))
 	}
@@ -116,17 +123,25 @@ func (db *Database) Audit(ctx context.Context, a AuditQuery) (Page[AuditEntry], 
 	}), nil
 }
 
+// auditColumns are what scanAuditEntry reads, in its order.
+var auditColumns = auditRows.columns
+
 func scanAuditEntry(row scanner) (AuditEntry, error) {
 	var e AuditEntry
 	var position, revision int64
-	var date, reservation, actor, command, reason, before, after sql.NullString
-	if err := row.Scan(&e.Event, &position, &e.Stream, &revision, &e.Restaurant, &date, &reservation, &e.Type, &e.Actor.Kind,
-		&actor, &e.DecidedAt, &e.RecordedAt, &command, &reason, &e.ReasonGiven, &before, &after); err != nil {
+	var restaurant, account, date, reservation, waitlist, actor, role, key, process sql.NullString
+	var command, request, cause, correlation, reason, before, after sql.NullString
+	if err := row.Scan(&position, &e.Event, &e.Stream, &revision, &restaurant, &account, &date, &reservation, &waitlist,
+		&e.Type, &e.Actor.Kind, &actor, &role, &key, &process, &e.DecidedAt, &e.RecordedAt, &command, &request, &cause, &correlation,
+		&reason, &e.ReasonGiven, &before, &after); err != nil {
 		return e, err
 	}
 	e.Position, e.Revision = eventstore.Position(position), eventstore.Revision(revision)
-	e.Reservation, e.Actor.User = domain.ReservationID(reservation.String), domain.UserID(actor.String)
-	e.Command, e.Reason = command.String, reason.String
+	e.Restaurant, e.Account = domain.RestaurantID(restaurant.String), domain.UserID(account.String)
+	e.Reservation, e.Waitlist = domain.ReservationID(reservation.String), domain.WaitlistID(waitlist.String)
+	e.Actor.User, e.Role, e.APIKey, e.Process = domain.UserID(actor.String), role.String, key.String, process.String
+	e.Command, e.Request, e.Cause, e.Correlation = command.String, request.String, cause.String, correlation.String
+	e.Reason = reason.String
 	if before.Valid {
 		e.Before = json.RawMessage(before.String)
 	}

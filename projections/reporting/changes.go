@@ -17,6 +17,8 @@ type changes struct {
 	reservations *rows[domain.ReservationID]
 	tables       *rows[tableOf]
 	days         *rows[day]
+	dayShifts    *rows[shiftOf]
+	waiting      *rows[domain.WaitlistID]
 	demand       *rows[day]
 	refusals     *rows[eventstore.Position]
 	restaurants  *rows[domain.RestaurantID]
@@ -27,6 +29,11 @@ type changes struct {
 type day struct {
 	restaurant domain.RestaurantID
 	date       domain.ServiceDate
+}
+
+type shiftOf struct {
+	day
+	name string
 }
 
 type tableOf struct {
@@ -45,6 +52,8 @@ func newChanges() *changes {
 		reservations: newRows[domain.ReservationID](reservationRows),
 		tables:       newRows[tableOf](tableRows),
 		days:         newRows[day](dayRows),
+		dayShifts:    newRows[shiftOf](shiftRows),
+		waiting:      newRows[domain.WaitlistID](waitlistRows),
 		demand:       newRows[day](demandRows),
 		refusals:     newRows[eventstore.Position](refusalRows),
 		restaurants:  newRows[domain.RestaurantID](restaurantRows),
@@ -109,13 +118,47 @@ func (c *changes) dayChanged(d day, r eventstore.Record, e restaurantday.Event, 
 		}
 		if is, ok := after.Reservation(number); ok {
 			entry.after = reservationSnapshot{is, gainsBy(e)}
-			c.reservation(entry.reservation, d, r, was, is, after.facts.of(number))
+			c.reservation(entry.reservation, d, r, was, is, after)
 		}
 	}
 	c.entry(entry)
+	switch e := e.(type) {
+	case restaurantday.Opened, restaurantday.PlanChanged:
+		c.shifts(d, r, before.Agreed(), after.Agreed())
+	case restaurantday.WaitlistJoined:
+		c.waits(d, r, e.Entry, after)
+	case restaurantday.WaitlistOffered:
+		c.waits(d, r, e.Entry, after)
+	case restaurantday.WaitlistPassedOver:
+		c.waits(d, r, e.Entry, after)
+	case restaurantday.WaitlistLeft:
+		c.waits(d, r, e.Entry, after)
+	case restaurantday.Confirmed:
+		if is, ok := after.Reservation(e.Number); ok {
+			c.waits(d, r, is.Entry, after)
+		}
+	}
 }
 
-func (c *changes) reservation(id domain.ReservationID, d day, r eventstore.Record, was, is *restaurantday.Reservation, f fact) {
+// waits writes an entry of the waitlist, if there is one.
+func (c *changes) waits(d day, r eventstore.Record, entry uint32, after dayFold) {
+	w, ok := after.WaitlistEntry(entry)
+	if !ok {
+		return
+	}
+	id, f := domain.NewWaitlistID(d.restaurant, d.date, entry), after.waits.of(entry)
+	var offered any
+	if w.Number != 0 {
+		offered = string(domain.NewReservationID(d.restaurant, d.date, w.Number))
+	}
+	c.waiting.put(id,
+		string(id), string(d.restaurant), d.date.String(), int64(entry), orNull(w.Diner), int64(w.Party), string(w.Status), w.WalkIn,
+		int64(w.From), int64(w.To), instantOrNull(w.Quoted), int64(w.JoinedAt), instantOrNull(f.offeredAt), instantOrNull(f.endedAt),
+		orNull(w.Reason), int64(f.passed), offered, int64(r.Revision), int64(r.Position))
+}
+
+func (c *changes) reservation(id domain.ReservationID, d day, r eventstore.Record, was, is *restaurantday.Reservation, after dayFold) {
+	f := after.facts.of(is.Number)
 	var endedAt domain.Instant
 	switch is.Status {
 	case restaurantday.StatusPending, restaurantday.StatusConfirmed, restaurantday.StatusSeated: // it has not ended
@@ -130,22 +173,56 @@ func (c *changes) reservation(id domain.ReservationID, d day, r eventstore.Recor
 	c.reservations.put(id,
 		string(id), string(d.restaurant), date, int64(is.Number), orNull(is.Diner), int64(is.Party), string(is.Status),
 		is.Slot.Time, is.Slot.Shift, int64(is.Turn.From), int64(is.Turn.To), int64(is.Occupied.To), instantOrNull(is.ExpiresAt),
-		is.Code, string(f.source), int64(is.HeldAt), instantOrNull(f.confirmedAt), instantOrNull(endedAt), orNull(f.cancelledBy),
-		int64(r.Revision), int64(r.Position))
+		is.Code, string(f.source), originOf(is), int64(is.HeldAt), instantOrNull(f.confirmedAt), instantOrNull(is.SeatedAt),
+		instantOrNull(endedAt), orNull(is.By), is.Late, int64(is.Covers), is.Exception, int64(len(is.Open())), batchOfFact(is), waitlistOf(d, is), orNull(is.MovedFrom),
+		orNull(is.MovedTo), int64(r.Revision), int64(r.Position))
 	// A table row tells that the table was had: so it does of a party that left.
 	has := is.Status.Live() || is.Status == restaurantday.StatusCompleted
 	if was != nil {
 		for _, table := range was.Tables {
 			if !slices.Contains(is.Tables, table) {
 				c.tables.put(tableOf{id, table}, string(id), string(table), string(d.restaurant), date,
-					int64(was.Occupied.From), int64(was.Occupied.To), false, int64(r.Revision))
+					int64(was.Occupied.From), int64(was.Occupied.To), seatsAt(after, table), false, int64(r.Revision))
 			}
 		}
 	}
 	for _, table := range is.Tables {
 		c.tables.put(tableOf{id, table},
-			string(id), string(table), string(d.restaurant), date, int64(is.Occupied.From), int64(is.Occupied.To), has, int64(r.Revision))
+			string(id), string(table), string(d.restaurant), date, int64(is.Occupied.From), int64(is.Occupied.To),
+			seatsAt(after, table), has, int64(r.Revision))
 	}
+}
+
+// originOf is how a reservation came to be.
+func originOf(r *restaurantday.Reservation) string {
+	if r.Source == restaurantday.SourceBooking {
+		return "booking"
+	}
+	return string(r.Source)
+}
+
+func batchOfFact(r *restaurantday.Reservation) any {
+	if r.Fact == nil {
+		return nil
+	}
+	return r.Fact.Batch
+}
+
+func waitlistOf(d day, r *restaurantday.Reservation) any {
+	if r.Entry == 0 {
+		return nil
+	}
+	return string(domain.NewWaitlistID(d.restaurant, d.date, r.Entry))
+}
+
+// seatsAt is how many a table seats in the day's plan; 0 where that has it no longer.
+func seatsAt(d dayFold, table domain.TableID) int64 {
+	for _, t := range d.Plan.Tables {
+		if t.ID == table {
+			return int64(t.Max)
+		}
+	}
+	return 0
 }
 
 // refused adds a refusal. How many there are is the revision of the demand stream, which
@@ -155,9 +232,17 @@ func (c *changes) refused(d day, r eventstore.Record, e restaurantday.Refused) {
 	if e.Seen > 0 {
 		seen = int64(e.Seen) - 1
 	}
+	// What was asked for is told as it was asked; the slot that it came to has both.
+	if e.Slot != (restaurantday.Slot{}) {
+		e.Time, e.StartsAt = e.Slot.Time, e.Slot.StartsAt
+	}
+	var shift any
+	if e.Slot != (restaurantday.Slot{}) {
+		shift = e.Slot.Shift
+	}
 	c.refusals.put(r.Position,
 		int64(r.Position), r.ID.String(), string(d.restaurant), d.date.String(), string(e.Code), int64(e.Party), orNull(e.Time), instantOrNull(e.StartsAt),
-		int64(e.At), seen)
+		shift, orNull(e.By), orNull(e.Wish.Table), orNull(e.Wish.Area), orNull(e.Skip), int64(e.At), seen)
 	c.demand.put(d, string(d.restaurant), d.date.String(), int64(r.Revision)+1)
 }
 
@@ -182,6 +267,8 @@ func (c *changes) statements(texts *texts) []statement {
 	}
 	var all []statement
 	all = c.days.statements(texts, all)
+	all = c.dayShifts.statements(texts, all)
+	all = c.waiting.statements(texts, all)
 	all = c.demand.statements(texts, all)
 	all = c.restaurants.statements(texts, all)
 	all = c.reservations.statements(texts, all)
@@ -193,29 +280,42 @@ func (c *changes) statements(texts *texts) []statement {
 func (c *changes) day(d day, last lastOf) {
 	var tables, seats, slots int
 	var planRevision any
-	if plan := last.state.Plan; plan != nil {
+	if plan := last.state.Agreed(); plan != nil {
 		tables, slots, planRevision = len(plan.Tables), len(plan.Slots), int64(plan.Revision)
 		seats = seatsOf(plan.Tables)
 	}
-	var pending, confirmed, cancelled, expired, covers int
+	status := map[restaurantday.Status]int64{}
+	var walkIns, covers, seated, noShow int64
 	for n := 1; n <= last.state.Reservations(); n++ {
-		switch r, _ := last.state.Reservation(uint32(n)); r.Status {
-		case restaurantday.StatusPending:
-			pending++
-			covers += int(r.Party)
-		case restaurantday.StatusConfirmed, restaurantday.StatusSeated, restaurantday.StatusCompleted:
-			confirmed++
-			covers += int(r.Party)
-		case restaurantday.StatusCancelled:
-			cancelled++
-		case restaurantday.StatusExpired:
-			expired++
-		case restaurantday.StatusNoShow, restaurantday.StatusMoved, restaurantday.StatusWithdrawn: // counted among all reservations
+		r, _ := last.state.Reservation(uint32(n))
+		status[r.Status]++
+		if r.Status.Live() || r.Status == restaurantday.StatusCompleted {
+			covers += int64(r.Party)
 		}
+		switch r.Status {
+		case restaurantday.StatusSeated, restaurantday.StatusCompleted:
+			seated += int64(r.Covers)
+			if r.Source == restaurantday.SourceWalkIn {
+				walkIns++
+			}
+		case restaurantday.StatusNoShow:
+			noShow += int64(r.Party)
+		default: // counted by status alone
+		}
+	}
+	waits := map[restaurantday.WaitlistStatus]int64{}
+	for n := 1; n <= last.state.WaitlistEntries(); n++ {
+		w, _ := last.state.WaitlistEntry(uint32(n))
+		waits[w.Status]++
 	}
 	c.days.put(d,
 		string(d.restaurant), d.date.String(), instantOrNull(last.state.openedAt), planRevision, int64(tables), int64(seats), int64(slots),
-		int64(last.state.Reservations()), int64(pending), int64(confirmed), int64(cancelled), int64(expired), int64(covers),
+		int64(last.state.Reservations()), status[restaurantday.StatusPending], status[restaurantday.StatusConfirmed],
+		status[restaurantday.StatusSeated], status[restaurantday.StatusCompleted], status[restaurantday.StatusCancelled],
+		status[restaurantday.StatusExpired], status[restaurantday.StatusNoShow], status[restaurantday.StatusMoved],
+		status[restaurantday.StatusWithdrawn],
+		walkIns, covers, seated, noShow, int64(last.state.WaitlistEntries()), waits[restaurantday.WaitlistWaiting],
+		waits[restaurantday.WaitlistOffering], waits[restaurantday.WaitlistAccepted], waits[restaurantday.WaitlistGone],
 		int64(last.record.Revision), int64(last.record.Position))
 }
 

@@ -13,7 +13,8 @@ import (
 type dayFold struct {
 	restaurantday.State
 	openedAt domain.Instant
-	facts    factPages
+	facts    pages[fact]
+	waits    pages[wait]
 	last     codec.Decoded // the event that made it so; no event where its type is not known here
 }
 
@@ -21,7 +22,12 @@ type dayFold struct {
 type fact struct {
 	source      domain.ActorKind
 	confirmedAt domain.Instant
-	cancelledBy restaurantday.CancelledBy
+}
+
+// wait is likewise of an entry of the waitlist.
+type wait struct {
+	offeredAt, endedAt domain.Instant
+	passed             int // how often it was passed over; the state keeps the last times alone
 }
 
 var dayDecider = restaurantday.Decider()
@@ -39,58 +45,59 @@ func (s dayFold) evolve(d codec.Decoded) dayFold {
 	case restaurantday.Opened:
 		s.openedAt = e.At
 	case restaurantday.Held:
-		s.facts = s.facts.with(e.Number, fact{source: d.Meta.Actor.Kind})
+		s.facts = s.facts.with(e.Number, func(f *fact) { *f = fact{source: d.Meta.Actor.Kind} })
 	case restaurantday.Recorded:
 		// It is an import's, whoever sent the file. Who confirmed it did so elsewhere.
-		s.facts = s.facts.with(e.Number, fact{source: domain.ActorImport})
+		s.facts = s.facts.with(e.Number, func(f *fact) { *f = fact{source: domain.ActorImport} })
 	case restaurantday.Confirmed:
-		f := s.facts.of(e.Number)
-		f.confirmedAt = e.At
-		s.facts = s.facts.with(e.Number, f)
-	case restaurantday.Reinstated:
-		f := s.facts.of(e.Number)
-		f.cancelledBy = ""
-		if e.To == restaurantday.StatusPending {
-			f.confirmedAt = 0
+		s.facts = s.facts.with(e.Number, func(f *fact) { f.confirmedAt = e.At })
+		if r, ok := s.Reservation(e.Number); ok && r.Entry != 0 {
+			s.waits = s.waits.with(r.Entry, func(w *wait) { w.endedAt = e.At })
 		}
-		s.facts = s.facts.with(e.Number, f)
-	case restaurantday.Cancelled:
-		f := s.facts.of(e.Number)
-		f.cancelledBy = e.By
-		s.facts = s.facts.with(e.Number, f)
+	case restaurantday.Reinstated:
+		if e.To == restaurantday.StatusPending {
+			s.facts = s.facts.with(e.Number, func(f *fact) { f.confirmedAt = 0 })
+		}
+	case restaurantday.WaitlistOffered:
+		s.waits = s.waits.with(e.Entry, func(w *wait) { w.offeredAt = e.At })
+	case restaurantday.WaitlistPassedOver:
+		s.waits = s.waits.with(e.Entry, func(w *wait) { w.passed++ })
+	case restaurantday.WaitlistLeft:
+		s.waits = s.waits.with(e.Entry, func(w *wait) { w.endedAt = e.At })
 	default: // the state has all there is to it
 	}
 	return s
 }
 
-// factPages is the facts by number, in pages, so that changing one copies little.
-type factPages [][]fact
+// pages is values by number from 1, in pages, so that changing one copies little.
+type pages[T any] [][]T
 
-const factsPerPage = 16
+const perPage = 16
 
-func (p factPages) of(number uint32) fact {
+func (p pages[T]) of(number uint32) (value T) {
 	i := int(number) - 1
-	if i < 0 || i/factsPerPage >= len(p) {
-		return fact{}
+	if i < 0 || i/perPage >= len(p) {
+		return value
 	}
-	return p[i/factsPerPage][i%factsPerPage]
+	return p[i/perPage][i%perPage]
 }
 
-func (p factPages) with(number uint32, f fact) factPages {
+// with changes one value in a copy.
+func (p pages[T]) with(number uint32, change func(*T)) pages[T] {
 	i := int(number) - 1
 	if i < 0 {
 		return p
 	}
-	pages := make(factPages, max(len(p), i/factsPerPage+1))
-	copy(pages, p)
-	for j := len(p); j < len(pages); j++ {
-		pages[j] = make([]fact, factsPerPage)
+	next := make(pages[T], max(len(p), i/perPage+1))
+	copy(next, p)
+	for j := len(p); j < len(next); j++ {
+		next[j] = make([]T, perPage)
 	}
-	page := make([]fact, factsPerPage)
-	copy(page, pages[i/factsPerPage])
-	page[i%factsPerPage] = f
-	pages[i/factsPerPage] = page
-	return pages
+	page := make([]T, perPage)
+	copy(page, next[i/perPage])
+	change(&page[i%perPage])
+	next[i/perPage] = page
+	return next
 }
 
 // restaurantFold is a restaurant and the last event that made it so.

@@ -71,7 +71,7 @@ func (l *ledger) append(stream eventstore.StreamName, actor domain.Actor, events
 	for i, e := range events {
 		var err error
 		encoded[i], err = l.codec.Encode(context.Background(), stream, codec.EventID(stream, command, i), e,
-			codec.Metadata{CommandID: command, Actor: actor, RequestID: secret})
+			codec.Metadata{CommandID: command, Actor: actor, RequestID: "req"})
 		if err != nil {
 			l.tb.Fatal(err)
 		}

@@ -65,6 +65,9 @@ func migratePart(ctx context.Context, e engine, t tx, p part) error {
 	if at.number == len(texts) {
 		return nil
 	}
+	if at.number > 0 {
+		at.generation++ // tables that are made anew have indexes of other names than a copy's beside them
+	}
 	if err := runMigrations(ctx, e, t, texts[at.number:], "", at.generation); err != nil {
 		return err
 	}
@@ -111,7 +114,7 @@ func migrationTexts(p part) ([]string, error) {
 
 // runMigrations runs texts on the tables whose names begin with prefix.
 func runMigrations(ctx context.Context, e engine, t tx, texts []string, prefix string, generation int) error {
-	fill := strings.NewReplacer("{p}", prefix, "{g}", strconv.Itoa(generation))
+	fill := strings.NewReplacer("{p}", prefix, "{g}", strconv.Itoa(generation), "{checkpoint}", checkpointOf(prefix))
 	for _, text := range texts {
 		for _, sql := range statementsOf(text) {
 			if _, err := t.exec(ctx, e.dialect().Replace(fill.Replace(sql))); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
+	"daybook/eventstore"
 	"daybook/internal/enginetest"
 	"daybook/projections"
 )
@@ -181,7 +182,7 @@ func TestSlowQueriesEnd(t *testing.T) {
 
 // TestMigrationTexts: each runs on a table of any name, and every statement is found.
 func TestMigrationTexts(t *testing.T) {
-	for p, want := range map[part]int{partBase: 2, partView: 13} {
+	for p, want := range map[part]int{partBase: 2, partView: 37} {
 		texts, err := migrationTexts(p)
 		if err != nil {
 			t.Fatal(err)
@@ -194,4 +195,75 @@ func TestMigrationTexts(t *testing.T) {
 			t.Errorf("%s: %d statements, want %d", p, n, want)
 		}
 	}
+}
+
+// TestTablesOfBefore: tables that an earlier version filled are emptied and filled again
+// from the start of the ledger; how far other readers have come stays.
+func TestTablesOfBefore(t *testing.T) {
+	bothEnds(t, func(t *testing.T, fresh func() string) {
+		ctx := context.Background()
+		l := newLedger(t)
+		l.random(rand.New(rand.NewPCG(3, 5)), 60)
+		url := fresh()
+		old, err := openEngine(ctx, url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = old.exclusive(ctx, func(tr tx) error {
+			if _, err := tr.exec(ctx, old.dialect().Replace("CREATE TABLE schema_versions (part {text} PRIMARY KEY, version INTEGER NOT NULL, generation INTEGER NOT NULL)")); err != nil {
+				return err
+			}
+			for _, p := range []part{partBase, partView} {
+				texts, err := migrationTexts(p)
+				if err != nil {
+					return err
+				}
+				// As of a rebuild: the indexes have names of their own.
+				if err := errors.Join(runMigrations(ctx, old, tr, texts[:1], "", 4), writeVersion(ctx, tr, p, version{1, 4})); err != nil {
+					return err
+				}
+			}
+			for _, sql := range []string{
+				"INSERT INTO checkpoints (name, position, updated_at) VALUES ('reporting', 50, 1), ('moves', 40, 1)",
+				"INSERT INTO days (restaurant_id, service_date) VALUES ('r', 'd')",
+				"INSERT INTO parked_records (position, event_id, stream, revision, type, cause) VALUES (7, 'e', 's', 1, 't', 'c')",
+			} {
+				if _, err := tr.exec(ctx, sql); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err := errors.Join(err, old.close()); err != nil {
+			t.Fatal(err)
+		}
+		db := openDatabase(t, url)
+		if at := position(t, db); at != eventstore.Start {
+			t.Errorf("the view stands at %d", at)
+		}
+		if at, err := db.Checkpoints().Load(ctx, "moves"); err != nil || at != 40 {
+			t.Errorf("another reader stands at %d, %v", at, err)
+		}
+		applyAll(t, db.View(l.store, l.codec), l.records(), 512)
+		plain := openDatabase(t, fresh())
+		applyAll(t, plain.View(l.store, l.codec), l.records(), 512)
+		sameRows(t, "filled again", dump(t, db), dump(t, plain))
+		if got, want := indexes(t, db), indexes(t, plain); len(got) != len(want) {
+			t.Errorf("indexes %v\nwant as many as %v", got, want)
+		}
+	})
+}
+
+// indexes lists the names of the view's own indexes.
+func indexes(t *testing.T, db *Database) []string {
+	t.Helper()
+	text := "SELECT name FROM sqlite_master WHERE type = 'index' AND name LIKE '%_by_%'"
+	if _, ok := db.engine.(*postgres); ok {
+		text = "SELECT indexname FROM pg_indexes WHERE schemaname = 'reporting' AND indexname LIKE '%_by_%'"
+	}
+	names, err := list(context.Background(), db, func(row scanner) (name string, err error) { return name, row.Scan(&name) }, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
 }

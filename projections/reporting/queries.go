@@ -120,17 +120,23 @@ func (db *Database) ReservationsOfDiner(ctx context.Context, user domain.UserID,
 // DaySummary is a row of the table days. Of a day that is not opened only Refused is known,
 // and Revision and Position mean nothing.
 type DaySummary struct {
-	Restaurant                             domain.RestaurantID
-	Date                                   domain.ServiceDate
-	OpenedAt                               domain.Instant // 0 while it is not opened
-	PlanRevision                           uint64
-	Tables, Seats, Slots                   int
-	Reservations                           int // the four below add up to it
-	Pending, Confirmed, Cancelled, Expired int
-	Covers                                 int // people of the pending and confirmed
-	Refused                                int64
-	Revision                               eventstore.Revision
-	Position                               eventstore.Position
+	Restaurant                            domain.RestaurantID
+	Date                                  domain.ServiceDate
+	OpenedAt                              domain.Instant // 0 while it is not opened
+	PlanRevision                          uint64
+	Tables, Seats, Slots                  int
+	Reservations                          int // the nine below add up to it
+	Pending, Confirmed, Seated, Completed int
+	Cancelled, Expired, NoShow            int
+	Moved, Withdrawn                      int
+	WalkIns                               int // of the seated and completed
+	Covers                                int // people of the pending, confirmed, seated and completed
+	CoversSeated, CoversNoShow            int
+	Waitlist                              int // entries ever; the four below add up to it
+	Waiting, Offered, Accepted, Left      int
+	Refused                               int64
+	Revision                              eventstore.Revision
+	Position                              eventstore.Position
 }
 
 // DaySummary returns the counts of one day. ErrNotFound if nobody has asked for it yet.
@@ -138,10 +144,12 @@ func (db *Database) DaySummary(ctx context.Context, restaurant domain.Restaurant
 	d := DaySummary{Restaurant: restaurant, Date: date}
 	var openedAt, planRevision, revision, position sql.NullInt64
 	err := one(ctx, db.engine.query, []any{
-		&openedAt, &planRevision, &d.Tables, &d.Seats, &d.Slots, &d.Reservations, &d.Pending, &d.Confirmed, &d.Cancelled, &d.Expired,
-		&d.Covers, &d.Refused, &revision, &position,
-	}, `SELECT opened_at, plan_revision, tables, seats, slots, reservations, pending, confirmed, cancelled, expired, covers, refused,
-		revision, position FROM days WHERE restaurant_id = $1 AND service_date = $2`, string(restaurant), date.String())
+		&openedAt, &planRevision, &d.Tables, &d.Seats, &d.Slots, &d.Reservations, &d.Pending, &d.Confirmed, &d.Seated, &d.Completed,
+		&d.Cancelled, &d.Expired, &d.NoShow, &d.Moved, &d.Withdrawn, &d.WalkIns, &d.Covers, &d.CoversSeated, &d.CoversNoShow,
+		&d.Waitlist, &d.Waiting, &d.Offered, &d.Accepted, &d.Left, &d.Refused, &revision, &position,
+	}, `SELECT opened_at, plan_revision, tables, seats, slots, reservations, pending, confirmed, seated, completed, cancelled, expired,
+		no_show, moved, withdrawn, walk_ins, covers, covers_seated, covers_no_show, waitlist, waitlist_waiting, waitlist_offered,
+		waitlist_accepted, waitlist_left, refused, revision, position FROM days WHERE restaurant_id = $1 AND service_date = $2`, string(restaurant), date.String())
 	if errors.Is(err, errNoRow) {
 		return DaySummary{}, ErrNotFound
 	}

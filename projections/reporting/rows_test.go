@@ -200,6 +200,7 @@ func TestAuditTellsBeforeAndAfter(t *testing.T) {
 			w := &want[i]
 			w.Event, w.Position, w.Stream, w.Revision = rec.ID.String(), rec.Position, rec.Stream, rec.Revision
 			w.Restaurant, w.RecordedAt, w.Command = r, domain.InstantOf(recordedAt), eventstore.EventID(meta.CommandID).String()
+			w.Request, w.Correlation = "req", "req"
 			equal(t, w.Type, all.Items[i], *w)
 		}
 		if text := string(all.Items[0].After); !strings.Contains(text, `{"status":"draft","ownerId":"`+string(staff.User)+`","profile":{`+plain+`}`) {

@@ -49,11 +49,16 @@ func openDatabase(tb testing.TB, url string) *Database {
 // soak tells whether the large counts were asked for.
 func soak() bool { return os.Getenv("DAYBOOK_SOAK") == "1" }
 
+// allRows are the ways in which rows are written.
+var allRows = []table{
+	reservationRows, tableRows, dayRows, shiftRows, waitlistRows, demandRows, refusalRows, restaurantRows, auditRows, parkedRows,
+}
+
 // dump returns all rows of all tables as text, sorted.
 func dump(tb testing.TB, db *Database) []string {
 	tb.Helper()
 	var all []string
-	for _, t := range []table{reservationRows, tableRows, dayRows, demandRows, refusalRows, restaurantRows, auditRows, parkedRows} {
+	for _, t := range allRows {
 		err := db.engine.query(context.Background(), func(row scanner) error {
 			values := make([]any, len(t.columns))
 			dest := make([]any, len(values))
@@ -207,14 +212,45 @@ func checkCounts(t *testing.T, l *ledger, db *Database, asked int) {
 			case restaurantday.StatusPending:
 				want.Pending++
 				want.Covers += int(r.Party)
-			case restaurantday.StatusConfirmed, restaurantday.StatusSeated, restaurantday.StatusCompleted:
+			case restaurantday.StatusConfirmed:
 				want.Confirmed++
 				want.Covers += int(r.Party)
+			case restaurantday.StatusSeated, restaurantday.StatusCompleted:
+				if r.Status == restaurantday.StatusSeated {
+					want.Seated++
+				} else {
+					want.Completed++
+				}
+				if r.Source == restaurantday.SourceWalkIn {
+					want.WalkIns++
+				}
+				want.Covers += int(r.Party)
+				want.CoversSeated += int(r.Covers)
 			case restaurantday.StatusCancelled:
 				want.Cancelled++
 			case restaurantday.StatusExpired:
 				want.Expired++
-			case restaurantday.StatusNoShow, restaurantday.StatusMoved: // counted among reservations alone
+			case restaurantday.StatusNoShow:
+				want.NoShow++
+				want.CoversNoShow += int(r.Party)
+			case restaurantday.StatusMoved:
+				want.Moved++
+			case restaurantday.StatusWithdrawn:
+				want.Withdrawn++
+			}
+		}
+		for n := 1; n <= s.WaitlistEntries(); n++ {
+			w, _ := s.WaitlistEntry(uint32(n))
+			want.Waitlist++
+			switch w.Status {
+			case restaurantday.WaitlistWaiting:
+				want.Waiting++
+			case restaurantday.WaitlistOffering:
+				want.Offered++
+			case restaurantday.WaitlistAccepted:
+				want.Accepted++
+			case restaurantday.WaitlistGone:
+				want.Left++
 			}
 		}
 		equal(t, "day", got, want)

@@ -26,15 +26,16 @@ var (
 		name: "reservations", key: []string{"reservation_id"}, newer: "revision",
 		columns: []string{
 			"reservation_id", "restaurant_id", "service_date", "number", "diner_id", "party", "status", "slot_time", "shift",
-			"starts_at", "ends_at", "occupied_until", "expires_at", "confirmation_code", "source", "held_at", "confirmed_at",
-			"ended_at", "cancelled_by", "revision", "position",
+			"starts_at", "ends_at", "occupied_until", "expires_at", "confirmation_code", "source", "origin", "held_at", "confirmed_at",
+			"seated_at", "ended_at", "cancelled_by", "late", "covers", "exception", "conflicts", "import_batch", "waitlist_id", "moved_from", "moved_to",
+			"revision", "position",
 		},
-		fixed: []string{"restaurant_id", "service_date", "number", "diner_id", "held_at"},
+		fixed: []string{"restaurant_id", "service_date", "number", "diner_id", "held_at", "origin", "import_batch", "waitlist_id", "moved_from"},
 	}
 	tableRows = table{
 		name: "reservation_tables", key: []string{"reservation_id", "table_id"}, newer: "revision",
 		columns: []string{
-			"reservation_id", "table_id", "restaurant_id", "service_date", "starts_at", "occupied_until", "live", "revision",
+			"reservation_id", "table_id", "restaurant_id", "service_date", "starts_at", "occupied_until", "seats", "live", "revision",
 		},
 		fixed: []string{"restaurant_id", "service_date"},
 	}
@@ -42,8 +43,25 @@ var (
 		name: "days", key: []string{"restaurant_id", "service_date"}, newer: "revision",
 		columns: []string{
 			"restaurant_id", "service_date", "opened_at", "plan_revision", "tables", "seats", "slots", "reservations", "pending",
-			"confirmed", "cancelled", "expired", "covers", "revision", "position",
+			"confirmed", "seated", "completed", "cancelled", "expired", "no_show", "moved", "withdrawn", "walk_ins", "covers", "covers_seated",
+			"covers_no_show", "waitlist", "waitlist_waiting", "waitlist_offered", "waitlist_accepted", "waitlist_left",
+			"revision", "position",
 		},
+	}
+	shiftRows = table{
+		name: "day_shifts", key: []string{"restaurant_id", "service_date", "shift"}, newer: "revision",
+		columns: []string{
+			"restaurant_id", "service_date", "shift", "starts_at", "last_slot_at", "closes_at", "slots", "tables", "seats",
+			"table_minutes", "seat_minutes", "revision",
+		},
+	}
+	waitlistRows = table{
+		name: "waitlist_entries", key: []string{"waitlist_id"}, newer: "revision",
+		columns: []string{
+			"waitlist_id", "restaurant_id", "service_date", "entry", "diner_id", "party", "status", "walk_in", "earliest", "latest",
+			"quoted_for", "joined_at", "offered_at", "ended_at", "left_because", "passed_over", "reservation_id", "revision", "position",
+		},
+		fixed: []string{"restaurant_id", "service_date", "entry", "diner_id", "walk_in", "joined_at"},
 	}
 	// demandRows are the same days, seen from the stream of refused demand.
 	demandRows = table{
@@ -53,7 +71,8 @@ var (
 	refusalRows = table{
 		name: "refusals", key: []string{"position"},
 		columns: []string{
-			"position", "event_id", "restaurant_id", "service_date", "code", "party", "slot_time", "starts_at", "decided_at", "day_revision",
+			"position", "event_id", "restaurant_id", "service_date", "code", "party", "slot_time", "starts_at", "shift",
+			"asked_by", "wished_table_id", "wished_area", "override", "decided_at", "day_revision",
 		},
 	}
 	restaurantRows = table{
@@ -66,8 +85,9 @@ var (
 	auditRows = table{
 		name: "audit_entries", key: []string{"position"},
 		columns: []string{
-			"position", "event_id", "stream", "revision", "restaurant_id", "service_date", "reservation_id", "type", "actor_kind",
-			"actor_id", "decided_at", "recorded_at", "command_id", "reason", "reason_given", "before", "after",
+			"position", "event_id", "stream", "revision", "restaurant_id", "account_id", "service_date", "reservation_id",
+			"waitlist_id", "type", "actor_kind", "actor_id", "role", "api_key", "process", "decided_at", "recorded_at", "command_id",
+			"request_id", "cause", "correlation", "reason", "reason_given", "before", "after",
 		},
 	}
 	parkedRows = table{
@@ -78,7 +98,8 @@ var (
 
 // viewTables are the tables a rebuild makes anew.
 var viewTables = []string{
-	"reservations", "reservation_tables", "days", "refusals", "restaurants", "audit_entries", "parked_records",
+	"reservations", "reservation_tables", "days", "day_shifts", "waitlist_entries", "refusals", "restaurants", "audit_entries",
+	"parked_records",
 }
 
 // upsert writes n rows, each in place of an older one with its key.

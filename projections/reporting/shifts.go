@@ -1,0 +1,85 @@
+package reporting
+
+import (
+	"daybook/domain"
+	"daybook/domain/restaurantday"
+	"daybook/eventstore"
+)
+
+// shift is what one shift of a day could seat: what utilisation is measured against.
+type shift struct {
+	name                 string
+	starts, last, closes domain.Instant
+	slots                int
+	tableTime, seatTime  domain.Instant // milliseconds for which tables, and seats, could be taken
+}
+
+// shiftsOf sums up a plan's shifts, in the order of their first slots. Stretches for which a
+// table is blocked do not count; a shift that closes and opens again counts while it is open.
+func shiftsOf(p *restaurantday.Plan) []shift {
+	var all []shift
+	at := map[string]int{}
+	open := map[string]domain.Interval{} // the stretch that the slots read last belong to
+	close := func(name string) {
+		s, stretch := &all[at[name]], open[name]
+		for _, t := range p.Tables {
+			free := freeTime(p.Blocks, t.ID, stretch)
+			s.tableTime += free
+			s.seatTime += free * domain.Instant(t.Max)
+		}
+	}
+	for _, slot := range p.Slots {
+		i, known := at[slot.Shift]
+		if !known {
+			i = len(all)
+			at[slot.Shift] = i
+			all = append(all, shift{name: slot.Shift, starts: slot.StartsAt})
+			open[slot.Shift] = domain.Interval{From: slot.StartsAt, To: slot.Closes}
+		}
+		s, stretch := &all[i], open[slot.Shift]
+		s.last, s.closes = slot.StartsAt, max(s.closes, slot.Closes)
+		s.slots++
+		if slot.StartsAt >= stretch.To {
+			close(slot.Shift)
+			stretch.From = slot.StartsAt
+		}
+		stretch.To = max(stretch.To, slot.Closes)
+		open[slot.Shift] = stretch
+	}
+	for _, s := range all {
+		close(s.name)
+	}
+	return all
+}
+
+// freeTime is how much of a stretch no block takes a table; blocks stand by when they begin.
+func freeTime(blocks []restaurantday.Block, table domain.TableID, stretch domain.Interval) (free domain.Instant) {
+	from := stretch.From
+	for _, b := range blocks {
+		if !b.Covers(table) || b.During.To <= from || b.During.From >= stretch.To {
+			continue
+		}
+		free += max(0, b.During.From-from)
+		from = b.During.To
+	}
+	return free + max(0, stretch.To-from)
+}
+
+// shifts writes the shifts of the plan that a day has since an event. One that the plan
+// before it had, and this one has not, stays with no slots.
+func (c *changes) shifts(d day, r eventstore.Record, before, after *restaurantday.Plan) {
+	date := d.date.String()
+	put := func(s shift, tables, seats int) {
+		c.dayShifts.put(shiftOf{d, s.name},
+			string(d.restaurant), date, s.name, int64(s.starts), int64(s.last), int64(s.closes), int64(s.slots), int64(tables), int64(seats),
+			int64(s.tableTime)/60_000, int64(s.seatTime)/60_000, int64(r.Revision))
+	}
+	if before != nil {
+		for _, s := range shiftsOf(before) {
+			put(shift{name: s.name, starts: s.starts, last: s.last, closes: s.closes}, 0, 0)
+		}
+	}
+	for _, s := range shiftsOf(after) {
+		put(s, len(after.Tables), seatsOf(after.Tables))
+	}
+}
