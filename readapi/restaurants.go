@@ -67,7 +67,7 @@ type slot struct {
 	Available  bool   `json:"available"`
 	TablesLeft int    `json:"tablesLeft" doc:"free tables that seat the party; 1 where a combination, or giving others another table, makes room"`
 	Code       string `json:"code,omitempty" doc:"why it cannot be booked"`
-	Waitlist   bool   `json:"waitlist,omitempty" doc:"it is full, and one can wait for it"`
+	Waitlist   bool   `json:"waitlist,omitempty" doc:"it is taken or blocked, and there is room on the waitlist"`
 }
 
 type availabilityBody struct {
@@ -242,7 +242,7 @@ func slotsOf(a availability.Answer) []slot {
 		slots[i] = slot{
 			Time: s.Time, StartsAt: at(s.StartsAt), EndsAt: at(s.EndsAt), Available: s.Refusal == "",
 			TablesLeft: s.TablesLeft, Code: string(s.Refusal),
-			Waitlist: s.Refusal == domain.CodeNoTable || s.Refusal == domain.CodePacingFull,
+			Waitlist: s.Waitable,
 		}
 	}
 	return slots

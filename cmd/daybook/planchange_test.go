@@ -107,8 +107,8 @@ func TestPlanChangeOverHTTP(t *testing.T) {
 	}
 
 	status := func(id string) (s struct {
-		Status    string
-		Exception bool
+		Status, CancelReason string
+		Exception            bool
 	}) {
 		diner.get("/reservations/"+id).want(t, 200, "").json(t, &s)
 		return s
@@ -118,6 +118,9 @@ func TestPlanChangeOverHTTP(t *testing.T) {
 		if got := status(id); got.Status != want {
 			t.Errorf("%s is %+v, want %s", id, got, want)
 		}
+	}
+	if why := status(second).CancelReason; why != "so sorry" {
+		t.Errorf("its diner is told %q", why)
 	}
 	eventually(t, "the date shows as closed", func() bool {
 		var day map[string]any

@@ -10,6 +10,9 @@ type SlotState struct {
 	// combination or a re-assignment makes room.
 	TablesLeft int
 	Refusal    domain.Code // why it cannot be booked; empty when it can
+	// Waitable says that it may be waited for: others have it, or a block, and there is room
+	// on the waitlist, those left out who stand at the door or are being offered a table.
+	Waitable bool
 }
 
 // Slots tells for each slot what a hold that a diner asks for at instant now would meet:
@@ -20,6 +23,7 @@ func (o Occupancy) Slots(party domain.PartySize, now domain.Instant) []SlotState
 	if o.Plan == nil {
 		return nil
 	}
+	room := len(o.waiting) < maxWaiting
 	o = o.settled(now)
 	seeker := &seeker{o: o}
 	defer seeker.done()
@@ -29,6 +33,7 @@ func (o Occupancy) Slots(party domain.PartySize, now domain.Instant) []SlotState
 		turn, want := o.stretch(r)
 		states[i] = SlotState{Slot: slot, EndsAt: turn.To}
 		if states[i].Refusal = o.bars(r); states[i].Refusal != "" {
+			states[i].Waitable = room && states[i].Refusal == domain.CodePacingFull
 			continue
 		}
 		states[i].TablesLeft = o.count(r, want)
@@ -39,7 +44,7 @@ func (o Occupancy) Slots(party domain.PartySize, now domain.Instant) []SlotState
 		if _, ok := seeker.seat(r, &steps); ok {
 			states[i].TablesLeft = 1
 		} else {
-			states[i].Refusal = o.fullCode(r)
+			states[i].Refusal, states[i].Waitable = o.fullCode(r), room
 		}
 	}
 	return states

@@ -100,6 +100,8 @@ type Reservation struct {
 	FreedAt   domain.Instant   // when the party left; 0 for not yet
 	By        CancelledBy      // who cancelled; empty where nobody did
 	Late      bool             // cancelled after the last free cancellation
+	Reason    string           // why it was cancelled, as whoever did it said; personal data
+	Told      bool             // Reason is the diner's own, or was written to him
 	Moving    Moving           // the move that is under way
 	MovedTo   domain.ReservationID
 	MovedFrom domain.ReservationID

@@ -28,7 +28,9 @@ func evolve(s State, e Event) State {
 		if e.By == ByRestaurant || s.undoing == e.Number {
 			s = s.acts(ActionCancel, e.Number, e.At)
 		}
-		s = s.ended(e.Number, e.At, StatusCancelled, func(r *Reservation) { r.By, r.Late = e.By, e.Late })
+		s = s.ended(e.Number, e.At, StatusCancelled, func(r *Reservation) {
+			r.By, r.Late, r.Reason, r.Told = e.By, e.Late, e.Reason, e.Reason != "" && (e.By == ByDiner || e.Change != "")
+		})
 	case Expired:
 		s = s.ended(e.Number, e.At, StatusExpired, nil)
 	case Amended:
@@ -214,6 +216,7 @@ func (s State) reinstated(e Reinstated) State {
 	s = s.edited(e.Number, e.At, func(r *Reservation) {
 		r.Status, r.Tables, r.Bound, r.Turn, r.Occupied = e.To, e.Tables, e.Bound, e.Turn, e.Occupied
 		r.ExpiresAt, r.Covers, r.FreedAt, r.By, r.Late, r.Conflicts = e.ExpiresAt, e.Covers, 0, "", false, e.Conflicts
+		r.Reason, r.Told = "", false
 		if e.To != StatusSeated {
 			r.SeatedAt = 0
 		}

@@ -127,7 +127,7 @@ func (p *page) endAgain(r, was *Reservation) {
 	case StatusNoShow:
 		p.add(NoShow{Stamp: p.stamp(), Number: r.Number})
 	default: // what can be reinstated was cancelled otherwise
-		p.add(Cancelled{Stamp: p.stamp(), Number: r.Number, Diner: r.Diner, By: was.By, Late: was.Late})
+		p.add(Cancelled{Stamp: p.stamp(), Number: r.Number, Diner: r.Diner, By: was.By, Late: was.Late, Reason: was.Reason})
 	}
 }
 

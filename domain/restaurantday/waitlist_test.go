@@ -179,3 +179,62 @@ func TestAcceptedByMistake(t *testing.T) {
 		t.Errorf("turned down: %+v", r)
 	}
 }
+
+// TestWaitableSlots: of the slots that are refused, those are shown as waitable for which
+// somebody would be put on the waitlist.
+func TestWaitableSlots(t *testing.T) {
+	paced := plan()
+	paced.Policy.PacingCovers = 2
+	blocked := plan()
+	blocked.Blocks = []Block{{ID: "blk_1", During: until(evening, evening+2*hour)}}
+	crowd := []Command{firm(now, 2, "18:00"), firm(now, 2, "18:00"), firm(now, 4, "18:00")}
+	for n := range maxWaiting {
+		crowd = append(crowd, waits(now, domain.UserID("usr_"+string(rune('a'+n))), 2))
+	}
+	on := func(p *Plan) Command { return Open{Now: now, Restaurant: restaurant, Date: 20000, Plan: p} }
+	for name, c := range map[string]struct {
+		s        State
+		waitable int
+	}{
+		"others have the tables": {full(t), 3}, "a block": {given(t, on(blocked)), 4},
+		"the kitchen": {given(t, on(paced), firm(now, 2, "18:00")), 1}, "nobody may wait any more": {given(t, crowd...), 0},
+	} {
+		waitable := 0
+		for _, slot := range c.s.Slots(2, now) {
+			if slot.Refusal == "" && !slot.Waitable {
+				continue
+			}
+			_, err := Decider().Decide(c.s, JoinWaitlist{
+				Now: now, Actor: domain.Diner("usr_new"), Diner: "usr_new", Party: 2, From: slot.StartsAt, To: slot.StartsAt, Code: "WAIT",
+			})
+			if slot.Waitable != (err == nil) {
+				t.Errorf("%s: at %s, refused with %q, waitable is %t; joining is answered with %v", name, slot.Time, slot.Refusal, slot.Waitable, err)
+			}
+			if slot.Waitable {
+				waitable++
+			}
+		}
+		if waitable != c.waitable {
+			t.Errorf("%s: %d slots are waitable, want %d", name, waitable, c.waitable)
+		}
+	}
+}
+
+// What was said when a reservation was cancelled stays with it: the diner's own words and
+// the message of a change are for the diner, what staff say among themselves is not.
+func TestWhyItWasCancelled(t *testing.T) {
+	s := given(t, firm(now, 2, "18:00"))
+	for name, c := range map[string]struct {
+		by   CancelledBy
+		plan string
+		told bool
+	}{"by its diner": {ByDiner, "", true}, "by staff": {ByRestaurant, "", false}, "by a change": {ByRestaurant, "7", true}} {
+		gone := Decider().Fold(s, Cancelled{Stamp: stamp(now), Number: 1, Diner: diner, By: c.by, Reason: "a cold", Change: c.plan})
+		if r, _ := gone.Reservation(1); r.Reason != "a cold" || r.Told != c.told {
+			t.Errorf("%s: %q, told %t", name, r.Reason, r.Told)
+		}
+		if back, _ := Decider().Fold(gone, Reinstated{Stamp: stamp(now), Number: 1, To: StatusConfirmed}).Reservation(1); back.Reason != "" || back.Told {
+			t.Errorf("%s: reinstated with %q", name, back.Reason)
+		}
+	}
+}

@@ -68,6 +68,7 @@ type Reservation struct {
 	CompletedAt string `json:"completedAt,omitempty" format:"date-time" doc:"when the party left"`
 	CancelledBy string `json:"cancelledBy,omitempty" enum:"diner,restaurant"`
 	Late        bool   `json:"late,omitempty" doc:"cancelled after the last free cancellation"`
+	Reason      string `json:"cancelReason,omitempty" doc:"why it was cancelled: what its diner said, or wrote the restaurant to him; staff see whatever was said"`
 	WaitlistID  string `json:"waitlistId,omitempty" doc:"the entry of the waitlist that it was offered to"`
 	MovingTo    string `json:"movingTo,omitempty" doc:"the service date that it is being moved to"`
 	MovedTo     string `json:"movedTo,omitempty" doc:"the reservation of another day that took its place"`
@@ -121,6 +122,9 @@ func ReservationOf(
 		f.ExpiresAt = at(r.ExpiresAt)
 	case restaurantday.StatusCancelled:
 		f.CancelledBy, f.Late = string(r.By), r.Late
+		if r.Told {
+			f.Reason = r.Reason
+		}
 	default: // nothing more to say
 	}
 	if r.Entry != 0 {
@@ -134,7 +138,7 @@ func ReservationOf(
 
 // ForStaff is the form with what the restaurant's own people see besides.
 func (f Reservation) ForStaff(r *restaurantday.Reservation) Reservation {
-	f.Exception = r.Exception
+	f.Exception, f.Reason = r.Exception, r.Reason
 	f.ofFact(r)
 	if r.Override != (restaurantday.Override{}) {
 		f.Override = &Override{Rule: string(r.Override.Rule), Reason: r.Override.Reason}

@@ -49,9 +49,16 @@ func TestReservationForms(t *testing.T) {
 		t.Errorf("staff see\n%+v\nwant\n%+v", got, want)
 	}
 
-	ended := restaurantday.Reservation{Status: restaurantday.StatusCancelled, By: restaurantday.ByRestaurant, Late: true, ExpiresAt: evening}
+	ended := restaurantday.Reservation{Status: restaurantday.StatusCancelled, By: restaurantday.ByRestaurant, Late: true, ExpiresAt: evening, Reason: "he was rude"}
 	if f := ReservationOf(id, &ended, "Europe/Berlin", 1); f.CancelledBy != "restaurant" || !f.Late || f.ExpiresAt != "" || f.Wish != nil || f.Guest != nil || f.Bound {
 		t.Errorf("cancelled: %+v", f)
+	}
+	for told, want := range map[bool]string{false: "", true: "he was rude"} {
+		ended.Told = told
+		f := ReservationOf(id, &ended, "Europe/Berlin", 1)
+		if staff := f.ForStaff(&ended); f.Reason != want || staff.Reason != "he was rude" {
+			t.Errorf("told %t: the diner reads %q, staff %q", told, f.Reason, staff.Reason)
+		}
 	}
 	held := restaurantday.Reservation{Status: restaurantday.StatusPending, ExpiresAt: evening, Moving: restaurantday.Moving{To: date + 1}}
 	if f := ReservationOf(id, &held, "Europe/Berlin", 1); f.ExpiresAt != "2026-11-20T20:00:00+01:00" || f.MovingTo != "2026-11-21" || f.CancelledBy != "" {
