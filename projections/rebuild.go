@@ -24,6 +24,8 @@ type RebuildOptions struct {
 	Rollback bool
 	// IfEqual swaps only where the copy holds what the live view does.
 	IfEqual bool
+	// Batch is how many records are brought at once, eventstore.MaxBatch where zero.
+	Batch int
 	// Progress, where not nil, is told now and then how far the work is.
 	Progress func(Progress)
 }
@@ -96,7 +98,7 @@ func Rebuild(ctx context.Context, store eventstore.Store, view Rebuildable, o Re
 	}
 	done.From, done.At = at, at
 	tell(StageBuild)
-	err = d.catchUp(ctx, store, at, func(at, head eventstore.Position, records int) {
+	err = d.catchUp(ctx, store, at, o.Batch, func(at, head eventstore.Position, records int) {
 		done.At, done.Head = at, head
 		done.Records += uint64(records)
 		tell(StageBuild)
@@ -140,12 +142,12 @@ func (o RebuildOptions) begin(ctx context.Context, view Rebuildable) (Rebuilding
 // Follow feeds a view that stands at at up to the position to, and no further: for a view
 // that is to be compared with another one.
 func Follow(ctx context.Context, store eventstore.Reader, view View, at, to eventstore.Position) error {
-	return bringUpTo(ctx, store, at, to, func(b eventstore.Batch) error { return view.Apply(ctx, b) })
+	return bringUpTo(ctx, store, at, to, 0, func(b eventstore.Batch) error { return view.Apply(ctx, b) })
 }
 
 // catchUp feeds the view from at up to the head of the ledger as it stands when it gets there.
 func (d *driver) catchUp(
-	ctx context.Context, store eventstore.Store, at eventstore.Position, progress func(at, head eventstore.Position, records int),
+	ctx context.Context, store eventstore.Store, at eventstore.Position, batch int, progress func(at, head eventstore.Position, records int),
 ) error {
 	for {
 		head, err := store.Head(ctx)
@@ -155,7 +157,7 @@ func (d *driver) catchUp(
 		if at >= head {
 			return nil
 		}
-		err = bringUpTo(ctx, store, at, head, func(b eventstore.Batch) error {
+		err = bringUpTo(ctx, store, at, head, batch, func(b eventstore.Batch) error {
 			if err := d.bring(ctx, b); err != nil {
 				return err
 			}
@@ -174,7 +176,12 @@ const readAhead = 2
 
 // bringUpTo reads what stands after at up to to, and hands it on in batches: reading goes on
 // beside.
-func bringUpTo(ctx context.Context, store eventstore.Reader, at, to eventstore.Position, bring func(eventstore.Batch) error) error {
+func bringUpTo(
+	ctx context.Context, store eventstore.Reader, at, to eventstore.Position, size int, bring func(eventstore.Batch) error,
+) error {
+	if size <= 0 {
+		size = eventstore.MaxBatch
+	}
 	batches := make(chan eventstore.Batch, readAhead)
 	g, reading := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -196,11 +203,11 @@ func bringUpTo(ctx context.Context, store eventstore.Reader, at, to eventstore.P
 				break
 			}
 			b.Records, b.Position = append(b.Records, rec), rec.Position
-			if len(b.Records) == eventstore.MaxBatch {
+			if len(b.Records) == size {
 				if err := send(b); err != nil {
 					return err
 				}
-				b.Records = make([]eventstore.Record, 0, eventstore.MaxBatch)
+				b.Records = make([]eventstore.Record, 0, size)
 			}
 		}
 		// The last ends where it was aimed at: the engine's own records may stand there.

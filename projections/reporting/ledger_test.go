@@ -2,12 +2,12 @@ package reporting
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"sync"
 	"testing"
 	"time"
 
@@ -44,7 +44,12 @@ type ledger struct {
 
 func newLedger(tb testing.TB) *ledger {
 	tb.Helper()
-	store, err := embedded.Open(tb.TempDir(), embedded.Options{
+	return openLedger(tb, tb.TempDir())
+}
+
+func openLedger(tb testing.TB, dir string) *ledger {
+	tb.Helper()
+	store, err := embedded.Open(dir, embedded.Options{
 		Clock: func() time.Time { return recordedAt }, Logger: slog.New(slog.DiscardHandler), CacheBytes: 8 << 20, MemTableBytes: 4 << 20,
 	})
 	if err != nil {
@@ -56,7 +61,7 @@ func newLedger(tb testing.TB) *ledger {
 		}
 	})
 	return &ledger{
-		tb: tb, store: store, codec: codec.New(&memoryKeys{keys: make(map[string]codec.Key)}),
+		tb: tb, store: store, codec: codec.New(knownKeys{}),
 		days: make(map[eventstore.StreamName]*restaurantday.State), revision: make(map[eventstore.StreamName]eventstore.Revision),
 	}
 }
@@ -253,34 +258,18 @@ func (l *ledger) register(n byte) {
 	}
 }
 
-// memoryKeys is a key store.
-type memoryKeys struct {
-	mu   sync.Mutex
-	keys map[string]codec.Key
+// knownKeys is a key store that is the same in every process.
+type knownKeys struct{}
+
+func (knownKeys) Ensure(_ context.Context, subject string) (codec.Key, error) {
+	return sha256.Sum256([]byte(subject)), nil
 }
 
-func (m *memoryKeys) Ensure(_ context.Context, subject string) (codec.Key, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	key, ok := m.keys[subject]
-	if !ok {
-		key = codec.Key{byte(len(m.keys)), 1}
-		m.keys[subject] = key
-	}
-	return key, nil
+func (k knownKeys) Get(ctx context.Context, subject string) (codec.Key, error) {
+	return k.Ensure(ctx, subject)
 }
 
-func (m *memoryKeys) Get(_ context.Context, subject string) (codec.Key, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	key, ok := m.keys[subject]
-	if !ok {
-		return key, codec.ErrNoKey
-	}
-	return key, nil
-}
-
-func (m *memoryKeys) Drop(context.Context, string) error { return errors.New("not needed here") }
+func (knownKeys) Drop(context.Context, string) error { return errors.New("not needed here") }
 
 // unreadable is a record whose bytes nobody wrote.
 func (l *ledger) unreadable(stream eventstore.StreamName) {
