@@ -87,6 +87,7 @@ var refusals = map[string][]domain.Code{
 	"report-lead-times":   {domain.CodeNotFound, domain.CodeForbidden},
 	"report-utilisation":  {domain.CodeNotFound, domain.CodeForbidden},
 	"report-refusals":     {domain.CodeNotFound, domain.CodeForbidden},
+	"ask-what-if":         {domain.CodeNotFound, domain.CodeForbidden, problem.Overloaded},
 	"audit":               {domain.CodeNotFound, domain.CodeForbidden},
 	"reservation-history": {domain.CodeNotFound},
 }
@@ -125,6 +126,7 @@ var examples = map[string]string{
 	"reinstate-reservation": `{"override": {"rule": "pacing_full", "reason": "they were here all along"}}`,
 	"seat-walk-in":          `{"party": 2, "area": "Terrace", "guest": {"name": "Greta"}}`,
 	"undo-action":           `{"reservationId": "rsv_…"}`,
+	"ask-what-if":           `{"from": "2026-11-01", "to": "2026-11-30", "plan": {"turnMinutesBy": -30, "policy": {"pacingCovers": 24}}, "spendPerCover": {"amount": 3250, "currency": "EUR"}}`,
 	"join-waitlist":         `{"restaurantId": "rst_…", "date": "2026-12-05", "from": "19:00", "to": "20:30", "party": 4}`,
 }
 

@@ -31,6 +31,8 @@ type Views struct {
 	Availability *availability.View
 	Reporting    *reporting.Database
 	Discovery    *discovery.Index
+	// Ledger is where what-ifs read history.
+	Ledger eventstore.Reader
 	// Wait waits until a view has reached a position: projections.ErrBehind where it does not.
 	Wait func(ctx context.Context, view string, at eventstore.Position) error
 	// Head is the end of the ledger.
@@ -55,6 +57,7 @@ type reads struct {
 	Views
 	planned planned
 	streams chan struct{} // has a place for each stream that may be open
+	whatIfs whatIfs
 }
 
 // Register adds the routes that read.
@@ -70,6 +73,7 @@ func Register(api *httpapi.API, v Views) {
 	r.board(api)
 	r.audit(api)
 	r.reports(api)
+	r.whatIf(api)
 }
 
 // After is a request that wants to read at least up to a position.

@@ -260,7 +260,7 @@ func (h *house) routes(closing <-chan struct{}) http.Handler {
 	readapi.Register(api, readapi.Views{
 		Book: h.views.book, Availability: h.views.availability, Reporting: h.engines.database, Discovery: h.views.discovery,
 		Wait: h.runner.Wait, Head: h.engines.store.Head, OpenDay: h.openDay, Clock: h.cfg.clock,
-		Closing: closing,
+		Closing: closing, Ledger: h.engines.store,
 	})
 	readapi.RegisterHouse(api, readapi.House{
 		Metrics: h.metrics.Handler(), Checks: h.checks(), Status: h.runner.Status,

@@ -213,8 +213,25 @@ func outcomeOf(line int, b commands.BroughtIn) importOutcome {
 	return o
 }
 
-// writeReport writes what came of each row. A report that breaks off is not left behind.
-func writeReport(path string, outcomes []importOutcome) (err error) {
+// writeReport writes what came of each row.
+func writeReport(path string, outcomes []importOutcome) error {
+	return writeWhole(path, func(out io.Writer) error {
+		w := csv.NewWriter(out)
+		_ = w.Write([]string{"line", "outcome", "reservation", "tables", "start", "end"}) // Flush tells
+		for _, o := range outcomes {
+			row := []string{strconv.Itoa(o.line), o.outcome, string(o.id), strings.Join(o.tables, " "), "", ""}
+			if o.id != "" {
+				row[4], row[5] = o.from.String(), o.to.String()
+			}
+			_ = w.Write(row)
+		}
+		w.Flush()
+		return w.Error()
+	})
+}
+
+// writeWhole writes a file that is there whole or not at all.
+func writeWhole(path string, write func(io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".report-*")
 	if err != nil {
 		return err
@@ -224,17 +241,7 @@ func writeReport(path string, outcomes []importOutcome) (err error) {
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
-	w := csv.NewWriter(f)
-	_ = w.Write([]string{"line", "outcome", "reservation", "tables", "start", "end"}) // Flush tells
-	for _, o := range outcomes {
-		row := []string{strconv.Itoa(o.line), o.outcome, string(o.id), strings.Join(o.tables, " "), "", ""}
-		if o.id != "" {
-			row[4], row[5] = o.from.String(), o.to.String()
-		}
-		_ = w.Write(row)
-	}
-	w.Flush()
-	if err := errors.Join(w.Error(), f.Close()); err != nil {
+	if err := errors.Join(write(f), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)

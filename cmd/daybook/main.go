@@ -37,6 +37,7 @@ type cli struct {
 	Store   storeCommands  `cmd:"" help:"The embedded event store alone."`
 	Health  healthCommand  `cmd:"" help:"Ask a serving daybook whether it is ready."`
 	Version versionCommand `cmd:"" help:"Print the version."`
+	WhatIf  whatIfCommand  `cmd:"" name:"whatif" help:"Decide the real requests of a range of days again under another plan, and compare."`
 }
 
 func main() {

@@ -183,6 +183,11 @@ var rooms = []room{
 		why:     "the log hashes the canonical form and knows no event; what decides, or who may see what, is none of its business",
 	},
 	{
+		path: "projections/whatif",
+		may:  []string{"domain/...", "eventstore", "eventstore/codec", "projections/reports"}, // reports for what its figures mean
+		why:  "a what-if reads the ledger and decides by the domain alone: it has no view, no command handler and nothing that could append",
+	},
+	{
 		path: "projections/*",
 		may:  []string{"domain/...", "eventstore", "eventstore/feed", "eventstore/codec", "projections"},
 		why:  "a read model knows events, the runner and its one driver; give a new one its row here with its driver",

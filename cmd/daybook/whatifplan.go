@@ -1,0 +1,68 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"daybook/domain"
+	"daybook/domain/restaurant"
+	"daybook/internal/httpapi"
+)
+
+// readOtherPlan reads another plan, and what a cover spends, if the file says so.
+func readOtherPlan(path string) (o restaurant.OtherPlan, spend domain.Money, err error) {
+	raw, err := readBounded(path)
+	if err != nil {
+		return o, spend, err
+	}
+	var form struct {
+		httpapi.OtherPlan
+		SpendPerCover *httpapi.Money `json:"spendPerCover"`
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&form); err != nil {
+		if strings.Contains(strings.ToLower(err.Error()), "unknown field \"deposit") {
+			return o, spend, fmt.Errorf("%s: %w: no plan has deposits yet, so there is nothing to compare", path, err)
+		}
+		return o, spend, fmt.Errorf("%s: %w", path, err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return o, spend, fmt.Errorf("%s: something follows the plan", path)
+	}
+	if o, err = form.Domain(); err != nil {
+		return o, spend, fmt.Errorf("%s: %w", path, err)
+	}
+	if spend, err = form.SpendPerCover.Domain(); err != nil {
+		return o, spend, fmt.Errorf("%s: spendPerCover.%w", path, err)
+	}
+	if spend.Amount < 0 {
+		return o, spend, fmt.Errorf("%s: spendPerCover.amount: want 0 or more", path)
+	}
+	return o, spend, nil
+}
+
+var moneyText = regexp.MustCompile(`^([0-9]{1,12})(?:\.([0-9]{1,4}))? ?([A-Z]{3})$`)
+
+// parseMoney reads an amount as people write it, such as "32.50 EUR" or "3000 JPY".
+func parseMoney(s string) (domain.Money, error) {
+	m := moneyText.FindStringSubmatch(s)
+	if m == nil {
+		return domain.Money{}, fmt.Errorf("%.30q: want an amount such as 32.50 EUR", s)
+	}
+	digits := minorDigits(m[3])
+	if len(m[2]) > digits {
+		return domain.Money{}, fmt.Errorf("%s has %d decimals", m[3], digits)
+	}
+	minor, err := strconv.ParseInt(m[1]+m[2]+strings.Repeat("0", digits-len(m[2])), 10, 64)
+	if err != nil {
+		return domain.Money{}, err
+	}
+	return domain.NewMoney(minor, m[3])
+}
