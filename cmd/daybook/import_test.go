@@ -69,15 +69,31 @@ func madeUp(t *testing.T, n int) importFiles {
 // realMonth is the month of real reservations, where it is at hand.
 func realMonth(t *testing.T) importFiles {
 	t.Helper()
+	f, ok := month()
+	if !ok {
+		t.Skipf("the real reservations are not at hand: there is no %s", f.reservations)
+	}
+	return f
+}
+
+func month() (f importFiles, ok bool) {
 	dir := os.Getenv("DAYBOOK_DATA_DIR")
 	if dir == "" {
 		dir = "../../../shared/data"
 	}
-	f := importFiles{filepath.Join(dir, "restaurants.csv"), filepath.Join(dir, "reservations-2017-01.csv")}
-	if _, err := os.Stat(f.reservations); err != nil {
-		t.Skipf("the real reservations are not at hand: %v", err)
+	f = importFiles{filepath.Join(dir, "restaurants.csv"), filepath.Join(dir, "reservations-2017-01.csv")}
+	_, err := os.Stat(f.reservations)
+	return f, err == nil
+}
+
+// monthOrMadeUp is the month of real reservations or, where it is not at hand, n made-up ones.
+func monthOrMadeUp(t *testing.T, n int) importFiles {
+	t.Helper()
+	if f, ok := month(); ok {
+		return f
 	}
-	return f
+	t.Logf("the real reservations are not at hand: %d made-up ones take their place", n)
+	return madeUp(t, n)
 }
 
 func (f importFiles) command(ctx context.Context, data, report string, flags ...string) *exec.Cmd {
