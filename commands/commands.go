@@ -80,6 +80,11 @@ type UseCases interface {
 	GoOnWithMove(context.Context, domain.ReservationID, restaurantday.Moving) (open bool, err error)
 	BringInRestaurant(context.Context, BringInRestaurant) (domain.RestaurantID, error)
 	BringIn(context.Context, BringIn) ([]BroughtIn, error)
+
+	// Bookings of other systems, recorded as they are there.
+	RecordFacts(context.Context, Caller, domain.RestaurantID, RecordFacts) (FactsReport, error)
+	PreviewFacts(context.Context, Caller, domain.RestaurantID, RecordFacts) (FactsReport, error)
+	UndoFacts(ctx context.Context, c Caller, id domain.RestaurantID, batch string, force bool) (FactsUndone, error)
 	SuspendWebhook(context.Context, domain.RestaurantID, domain.WebhookID, domain.Instant, webhook.Because) error
 	ForgetWebhook(context.Context, domain.WebhookID) error
 }

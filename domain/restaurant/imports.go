@@ -31,7 +31,7 @@ type Import struct {
 	Batch     string // its name, which no other of the restaurant has
 	Source    string // the other system; a booking's id there names it for ever
 	Status    ImportStatus
-	Run       uint32               // how often it was begun
+	Run       uint32               // how often it was begun anew
 	Digest    string               // of what the last run reads: another file has another
 	Rows      int                  // of the last run
 	Dates     []domain.ServiceDate // that any run reaches, rising
@@ -60,8 +60,8 @@ type ConflictCount struct {
 	N    int
 }
 
-// BeginImport begins a run of a batch. It is already so while the same run is not ended, so
-// that what was broken off goes on. While another run of the same source is not ended it is
+// BeginImport begins a run of a batch or, where the same is not ended, goes on with it: it
+// was broken off, or two are at it. While another run of the same source is not ended it is
 // refused with domain.CodeImportRunning: two files at once could record one booking on two days.
 type BeginImport struct {
 	Now    domain.Instant
@@ -100,7 +100,7 @@ type EndUndoImport struct {
 	Withdrawn, Kept int
 }
 
-// ImportBegun begins a run of a batch.
+// ImportBegun begins a run of a batch, or goes on with the one under way where it has its number.
 type ImportBegun struct {
 	domain.Stamp
 	Batch  string
@@ -209,12 +209,14 @@ func (s State) beginImport(c BeginImport) ([]Event, error) {
 		return nil, domain.Reject(domain.CodeClosed, "the restaurant does not take bookings yet: publish it first, for its days to have books",
 			domain.Reason{Rule: "status"})
 	}
+	old, ok := s.Import(c.Batch)
+	run := old.Run + 1
 	for _, other := range s.Imports {
 		switch {
 		case other.Batch == c.Batch && other.Source != c.Source:
 			return nil, domain.Invalid("source", fmt.Sprintf("batch %s is of source %s", other.Batch, other.Source))
 		case other.Batch == c.Batch && other.Status == ImportRunning && other.Digest == c.Digest:
-			return nil, nil
+			run = other.Run
 		case other.Source == c.Source && other.Status == ImportRunning:
 			return nil, domain.Reject(domain.CodeImportRunning, fmt.Sprintf(
 				"batch %s of the same source is not ended: send its own file again to finish it, or undo it", other.Batch),
@@ -224,7 +226,6 @@ func (s State) beginImport(c BeginImport) ([]Event, error) {
 				"batch %s of the same source is being undone: finish that first", other.Batch), domain.Reason{Rule: "import", Actual: int64(other.Rows)})
 		}
 	}
-	old, ok := s.Import(c.Batch)
 	if !ok && len(s.Imports) >= maxImports {
 		return nil, tooMany("batch", "a restaurant has at most %d batches; run one of them again", maxImports, len(s.Imports))
 	}
@@ -232,7 +233,7 @@ func (s State) beginImport(c BeginImport) ([]Event, error) {
 		return nil, tooMany("dates", "a batch reaches at most %d service dates; split the file", maxImportDates, n)
 	}
 	return []Event{ImportBegun{
-		Stamp: s.stamp(c.Now), Batch: c.Batch, Source: c.Source, Digest: c.Digest, Run: old.Run + 1, Rows: c.Rows, Dates: c.Dates,
+		Stamp: s.stamp(c.Now), Batch: c.Batch, Source: c.Source, Digest: c.Digest, Run: run, Rows: c.Rows, Dates: c.Dates,
 	}}, nil
 }
 

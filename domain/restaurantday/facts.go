@@ -134,8 +134,8 @@ func (Withdrawn) dayEvent() {}
 // Facts lists the entries that were recorded as facts and not taken back, by number.
 func (s State) Facts() []uint32 { return s.facts }
 
-// factOf finds the entry that a booking of another system has, if it was not taken back.
-func (s State) factOf(source, external string) (*Reservation, bool) {
+// FactOf finds the entry that a booking of another system has, if it was not taken back.
+func (s State) FactOf(source, external string) (*Reservation, bool) {
 	for _, number := range s.facts {
 		if r, ok := s.book.get(number); ok && r.Fact.External == external && r.Fact.Source == source {
 			return r, true

@@ -16,7 +16,7 @@ func (s State) record(c Record) ([]Event, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	if r, ok := s.factOf(c.Fact.Source, c.Fact.External); ok {
+	if r, ok := s.FactOf(c.Fact.Source, c.Fact.External); ok {
 		if r.Fact.Digest != c.Fact.Digest {
 			return nil, domain.Reject(domain.CodeFactChanged, "it was recorded before, and says something else now",
 				domain.Reason{Rule: "external", Blocked: []domain.Block{blockOf(r)}})

@@ -247,6 +247,11 @@ var rooms = []room{
 		why:     "both edges share what a request and an answer look like; what a route does is theirs alone",
 	},
 	{
+		path: "internal/factfile",
+		may:  []string{"domain/..."},
+		why:  "a file of another system becomes bookings in the domain's words; where it comes from and what becomes of it is for others",
+	},
+	{
 		path:    "internal/keystore",
 		may:     []string{"eventstore/codec"},
 		modules: []string{"github.com/jackc/pgx/v5", "modernc.org/sqlite"},
