@@ -36,13 +36,17 @@ type settings struct {
 	systems  []string
 	profile  string
 	store    storeSettings
+	ledgers  []int // sizes of the ledgers that views are rebuilt from
 }
 
-// The parts. That of the store is measured in this process, beside the disk and Pebble;
-// the others over HTTP, beside the baseline.
-const storePart = "store"
+// The parts. That of the store is measured in this process, beside the disk and Pebble,
+// and that of rebuilding beside reading; the others over HTTP, beside the baseline.
+const (
+	storePart   = "store"
+	rebuildPart = "rebuild"
+)
 
-var allParts = []string{"hot", "many", "availability", storePart}
+var allParts = []string{"hot", "many", "availability", storePart, rebuildPart}
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == baselineArg {
@@ -84,6 +88,7 @@ func parse(args []string, errs io.Writer) (c settings, err error) {
 	f.IntVar(&c.store.rounds, "rounds", 5, "the store: rounds of each cell, which share its duration")
 	f.IntVar(&c.store.events, "events", 1_000_000, "the store: size of the ledger that is opened and read")
 	f.StringVar(&c.store.dir, "dir", "", "the store: a folder on the disk that is measured; by default that of temporary files")
+	ledgers := f.String("ledgers", "100000,500000,2000000", "rebuilding: how many events, one set of cells each, rising")
 	if err := f.Parse(args); err != nil {
 		return c, err
 	}
@@ -98,10 +103,13 @@ func parse(args []string, errs io.Writer) (c settings, err error) {
 			return c, fmt.Errorf("-systems %q: want daybook, baseline or both", s)
 		}
 	}
-	if c.clients, err = counts("-clients", *clients); err != nil {
+	if c.clients, err = counts("-clients", *clients, 1000); err != nil {
 		return c, err
 	}
-	if c.store.writers, err = counts("-writers", *writers); err != nil {
+	if c.store.writers, err = counts("-writers", *writers, 1000); err != nil {
+		return c, err
+	}
+	if c.ledgers, err = counts("-ledgers", *ledgers, 100_000_000); err != nil {
 		return c, err
 	}
 	if c.store.rounds < 1 || c.store.rounds > 100 {
@@ -120,11 +128,11 @@ func parse(args []string, errs io.Writer) (c settings, err error) {
 }
 
 // counts reads numbers that are separated by commas.
-func counts(flag, text string) (all []int, err error) {
+func counts(flag, text string, most int) (all []int, err error) {
 	for _, one := range strings.Split(text, ",") {
 		n, err := strconv.Atoi(one)
-		if err != nil || n < 1 || n > 1000 {
-			return nil, fmt.Errorf("%s %q: want numbers from 1 to 1000", flag, text)
+		if err != nil || n < 1 || n > most {
+			return nil, fmt.Errorf("%s %q: want numbers from 1 to %d", flag, text, most)
 		}
 		all = append(all, n)
 	}
@@ -140,10 +148,16 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (err error) {
 		if err := runStore(ctx, c, machine(), out, errs); err != nil {
 			return fmt.Errorf("the store: %w", err)
 		}
-		if len(c.only) == 1 {
-			return nil
+		fmt.Fprintln(out)
+	}
+	if slices.Contains(c.only, rebuildPart) {
+		if err := runRebuild(ctx, c.ledgers, machine(), out, errs); err != nil {
+			return fmt.Errorf("rebuilding: %w", err)
 		}
 		fmt.Fprintln(out)
+	}
+	if !slices.ContainsFunc(c.only, func(part string) bool { return part != storePart && part != rebuildPart }) {
+		return nil
 	}
 	var systems []*system
 	defer func() {

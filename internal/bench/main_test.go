@@ -22,17 +22,18 @@ func TestMain(m *testing.M) {
 
 func TestFlags(t *testing.T) {
 	got, err := parse([]string{"-duration", "2s", "-clients", "1,8", "-only", "hot,many,store", "-systems", "daybook", "-profile", "cpu",
-		"-writers", "2", "-rounds", "3", "-events", "4000", "-dir", "disk"}, io.Discard)
+		"-writers", "2", "-rounds", "3", "-events", "4000", "-dir", "disk", "-ledgers", "10,2000000"}, io.Discard)
 	want := settings{
 		duration: 2 * time.Second, warmup: time.Second, clients: []int{1, 8}, only: []string{"hot", "many", "store"},
 		systems: []string{"daybook"}, profile: "cpu", store: storeSettings{dir: "disk", writers: []int{2}, rounds: 3, events: 4000},
+		ledgers: []int{10, 2_000_000},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
 	}
 	for _, bad := range [][]string{
 		{"-clients", "0"}, {"-clients", "x"}, {"-only", "cold"}, {"-systems", "other"}, {"-duration", "1ms"}, {"-warmup", "-1s"}, {"more"}, {"-nope"},
-		{"-writers", "0"}, {"-rounds", "0"}, {"-events", "999"},
+		{"-writers", "0"}, {"-rounds", "0"}, {"-events", "999"}, {"-ledgers", "0"},
 	} {
 		if _, err := parse(bad, io.Discard); err == nil {
 			t.Errorf("%q was taken", bad)
@@ -52,6 +53,20 @@ func TestRun(t *testing.T) {
 	}, &out, &errs)
 	if err != nil || !strings.Contains(out.String(), header) || !strings.Contains(out.String(), "writes, one hot day") {
 		t.Errorf("%v\n%s\n%s", err, &out, &errs)
+	}
+}
+
+// TestRebuildPart builds every view from two small ledgers.
+func TestRebuildPart(t *testing.T) {
+	var out, errs bytes.Buffer
+	err := run(context.WithoutCancel(t.Context()), []string{"-only", "rebuild", "-ledgers", "500,1500"}, &out, &errs)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &errs)
+	}
+	for _, want := range append([]string{"of reading", "aim: 50 %", "rate at 15"}, rebuiltViews...) {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, &out)
+		}
 	}
 }
 
