@@ -51,12 +51,13 @@ type hours struct {
 	during domain.Interval
 }
 
-// shiftHours is when the shifts of a plan are open: from the first slot to closing.
+// shiftHours is when the shifts of a plan are open: from a first slot until it closes. One
+// that closes and opens again stands twice.
 func shiftHours(p *restaurantday.Plan) (all []hours) {
 	at := map[string]int{}
 	for _, slot := range p.Slots { // by StartsAt
 		i, ok := at[slot.Shift]
-		if !ok {
+		if !ok || slot.StartsAt >= all[i].during.To {
 			i = len(all)
 			at[slot.Shift] = i
 			all = append(all, hours{slot.Shift, domain.Interval{From: slot.StartsAt, To: slot.Closes}})
