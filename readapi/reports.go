@@ -184,17 +184,20 @@ func (r *reads) reportAsked(ctx context.Context, in *reportQuery, groups []repor
 // entries counts entries of the book, with their lead times if wished.
 func (r *reads) entries(leads bool) source[reports.Entries] {
 	return func(ctx context.Context, a reportAsked) ([]reports.Entries, eventstore.Position, error) {
-		p := a.past
-		if p == nil {
-			p = r.Book.Present(r.now())
+		if a.past == nil {
+			if err := r.wait(ctx, reportingView, a.after); err != nil {
+				return nil, 0, err
+			}
+			list, position, err := r.Reporting.Entries(ctx, a.restaurant.ID, a.from(), a.to(), a.by, leads)
+			return list, position, ofEngine("reporting database", err)
 		}
-		list, err := book.OfDays(ctx, p, a.restaurant.ID, a.dates, func(_ int, d book.Day, opened bool) ([]reports.Entries, error) {
+		list, err := book.OfDays(ctx, a.past, a.restaurant.ID, a.dates, func(_ int, d book.Day, opened bool) ([]reports.Entries, error) {
 			if !opened {
 				return nil, nil
 			}
 			return reports.OfDay(d.State), nil
 		})
-		return list, p.Position(), err
+		return list, a.past.Position(), err
 	}
 }
 
