@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"errors"
 	"time"
 
 	"daybook/domain"
@@ -96,3 +97,51 @@ func (s Schedule) Whole() (whole time.Duration) {
 	}
 	return whole
 }
+
+// Standing is how far a webhook has come.
+type Standing struct {
+	Webhook    domain.WebhookID
+	Restaurant domain.RestaurantID
+	Active     bool
+	// ActiveSince is when it was created or last resumed.
+	ActiveSince domain.Instant
+	Round       uint32
+	// Position is the place in the ledger up to which deliveries were entered. What stands
+	// after it waits in the ledger.
+	Position uint64
+	// FailingSince is when its receiver first failed since it last took something; 0 where it
+	// takes what it is sent.
+	FailingSince domain.Instant
+	DeliveredAt  domain.Instant // when it last took something; 0 for never
+	// Pending counts deliveries that were entered and not acknowledged, Oldest is when the first
+	// of them was decided (0 for none), and NextAt when the next of them is due.
+	Pending int
+	Oldest  domain.Instant
+	NextAt  domain.Instant
+}
+
+// Note is an event of a restaurant's webhooks with its place in the ledger.
+type Note struct {
+	Restaurant domain.RestaurantID
+	Event      Event
+	ID         [16]byte
+	Position   uint64
+	Stream     string
+	Revision   uint64
+	Type       string
+}
+
+// Move is a webhook's way along the ledger, past what it does not want.
+type Move struct {
+	Webhook domain.WebhookID
+	Round   uint32
+	To      uint64
+}
+
+var (
+	// ErrLeadLost says that another process delivers now: nothing was written.
+	ErrLeadLost = errors.New("webhook: another process delivers now")
+	// ErrMoved says that a webhook was given another place in the ledger meanwhile: nothing
+	// was written.
+	ErrMoved = errors.New("webhook: it stands elsewhere in the ledger by now")
+)

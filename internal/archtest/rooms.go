@@ -159,6 +159,12 @@ var rooms = []room{
 		why:     "a read model knows events, the runner and its one driver (SQL), never a command, an API or another read model",
 	},
 	{
+		path:    "projections/deliveries",
+		may:     []string{"domain/...", "eventstore"},
+		modules: []string{"github.com/jackc/pgx/v5", "modernc.org/sqlite"},
+		why:     "what is outstanding is kept by its one driver (SQL); it knows what a delivery is, and not how it is made",
+	},
+	{
 		path:    "projections/discovery/*",
 		may:     []string{"projections/discovery"},
 		modules: []string{"github.com/blevesearch/bleve/v2", "github.com/blevesearch/bleve_index_api", "go.etcd.io/bbolt", "golang.org/x/text/unicode/norm"}, // bbolt names the indexes there are,

@@ -1,0 +1,133 @@
+package webhooks
+
+import (
+	"daybook/domain"
+	"daybook/domain/restaurantday"
+)
+
+// about tells of the reservation or the entry of the waitlist that an event is about.
+func (l *letter) about(e restaurantday.Event, before, after restaurantday.State, personal bool) {
+	if number := reservationOf(e); number != 0 {
+		l.Data.Reservation = reservationLetter(number, before, after, personal)
+	}
+	if entry := entryOf(e); entry != 0 {
+		l.Data.Waitlist = waitingLetter(entry, after, personal)
+	}
+}
+
+// reservationOf is the number of the reservation that an event is about; 0 for none.
+func reservationOf(e restaurantday.Event) uint32 {
+	switch e := e.(type) {
+	case restaurantday.Held:
+		return e.Number
+	case restaurantday.Reassigned:
+		return e.Number
+	case restaurantday.Confirmed:
+		return e.Number
+	case restaurantday.HoldExtended:
+		return e.Number
+	case restaurantday.Cancelled:
+		return e.Number
+	case restaurantday.Expired:
+		return e.Number
+	case restaurantday.Amended:
+		return e.Number
+	case restaurantday.TablesMoved:
+		return e.Number
+	case restaurantday.Pinned:
+		return e.Number
+	case restaurantday.Unpinned:
+		return e.Number
+	case restaurantday.Seated:
+		return e.Number
+	case restaurantday.Completed:
+		return e.Number
+	case restaurantday.NoShow:
+		return e.Number
+	case restaurantday.Reinstated:
+		return e.Number
+	case restaurantday.Undone:
+		return e.Number
+	case restaurantday.MoveStarted:
+		return e.Number
+	case restaurantday.Moved:
+		return e.Number
+	case restaurantday.MoveAborted:
+		return e.Number
+	case restaurantday.WaitlistOffered:
+		return e.Number
+	}
+	return 0
+}
+
+// entryOf is the entry of the waitlist that an event is about; 0 for none.
+func entryOf(e restaurantday.Event) uint32 {
+	switch e := e.(type) {
+	case restaurantday.WaitlistJoined:
+		return e.Entry
+	case restaurantday.WaitlistOffered:
+		return e.Entry
+	case restaurantday.WaitlistPassedOver:
+		return e.Entry
+	case restaurantday.WaitlistLeft:
+		return e.Entry
+	}
+	return 0
+}
+
+func reservationLetter(number uint32, before, after restaurantday.State, personal bool) *letterReservation {
+	r, ok := after.Reservation(number)
+	if !ok {
+		return nil
+	}
+	l := &letterReservation{
+		ID: after.ID(number), Status: string(r.Status), Party: r.Party, Time: r.Slot.Time, StartsAt: r.Turn.From, EndsAt: r.Turn.To,
+		Tables: r.Tables, Source: string(r.Source), Covers: r.Covers, SeatedAt: instant(r.SeatedAt), CompletedAt: instant(r.FreedAt),
+		MovedTo: r.MovedTo, MovedFrom: r.MovedFrom, Occasion: r.Details.Occasion,
+	}
+	if l.Tables == nil {
+		l.Tables = []domain.TableID{}
+	}
+	if after.Plan != nil {
+		l.TimeZone = after.Plan.Zone
+	}
+	if was, ok := before.Reservation(number); ok {
+		l.Before = string(was.Status)
+	}
+	switch r.Status {
+	case restaurantday.StatusPending:
+		l.ExpiresAt = instant(r.ExpiresAt)
+	case restaurantday.StatusCancelled:
+		l.CancelledBy, l.Late = string(r.By), r.Late
+	default: // nothing more to say
+	}
+	if personal {
+		l.Personal = personalLetter(r.Diner, r.Details, r.Code)
+	}
+	return l
+}
+
+func waitingLetter(entry uint32, after restaurantday.State, personal bool) *letterWaiting {
+	w, ok := after.WaitlistEntry(entry)
+	if !ok {
+		return nil
+	}
+	l := &letterWaiting{
+		ID: domain.NewWaitlistID(after.Restaurant, after.Date, entry), Status: string(w.Status), Party: w.Party, Earliest: w.From, Latest: w.To,
+		WalkIn: w.WalkIn, LeftBecause: string(w.Reason),
+	}
+	if w.Number != 0 {
+		l.Reservation = after.ID(w.Number)
+	}
+	if personal {
+		l.Personal = personalLetter(w.Diner, w.Details, w.Code)
+	}
+	return l
+}
+
+func personalLetter(diner domain.UserID, d restaurantday.Details, code string) *letterPersonal {
+	return &letterPersonal{
+		Diner: diner, Name: d.Guest.Name, Email: d.Guest.Email, Phone: d.Guest.Phone, Notes: d.Notes,
+		SpecialRequests: d.SpecialRequests, ConfirmationCode: code,
+	}
+}

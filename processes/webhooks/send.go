@@ -1,0 +1,119 @@
+package webhooks
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"math/rand/v2"
+
+	"daybook/domain"
+	"daybook/domain/webhook"
+	"daybook/gateways"
+)
+
+// sent is what became of sending a message: the delivery as it is on record, or why there was
+// no attempt.
+type sent struct {
+	delivery webhook.Delivery
+	err      error
+}
+
+// send sets the first message of a lane on its way. The lane is the message's until it is
+// settled.
+func (c *courier) send(l *lane, d webhook.Delivery) {
+	c.queue.take(l.stream)
+	c.underWay++
+	w, o := c.webhook, c.office
+	go func() { c.done <- o.deliver(o.hard, w, c.restaurant, l, d) }()
+}
+
+// deliver makes one attempt and has it written down.
+func (o *office) deliver(ctx context.Context, w webhook.Webhook, restaurant domain.RestaurantID, l *lane, d webhook.Delivery) sent {
+	select {
+	case o.sends <- struct{}{}:
+		defer func() { <-o.sends }()
+	case <-ctx.Done():
+		return sent{d, ctx.Err()}
+	}
+	body, err := o.letter(ctx, w, restaurant, &l.day, d)
+	if err != nil {
+		return sent{d, err}
+	}
+	began := o.Clock()
+	at := domain.InstantOf(began)
+	answer, err := o.Sender.Send(ctx, gateways.Message{
+		URL: w.URL, ID: MessageID(w.ID, d.Event), Secrets: w.Signing(at), At: began, Body: body,
+	})
+	if err != nil {
+		return sent{d, err}
+	}
+	if ctx.Err() != nil && answer.Code == 0 {
+		return sent{d, ctx.Err()} // it was cut off here: nothing is the receiver's fault
+	}
+	ended := o.Clock()
+	d.Attempts++
+	d.Last = webhook.Attempt{
+		At: at, Took: max(ended.Sub(began).Milliseconds(), 0), Code: answer.Code, Failure: failureOf(answer), Answer: answer.Body,
+	}
+	o.stats.attempts.Add(1)
+	o.judge(&d, answer, domain.InstantOf(ended))
+	done := make(chan error, 1)
+	select {
+	case o.records <- record{d, done}:
+	case <-ctx.Done():
+		return sent{d, ctx.Err()}
+	}
+	if err := <-done; err != nil {
+		return sent{d, err}
+	}
+	return sent{delivery: d}
+}
+
+// judge says what follows from an attempt.
+func (o *office) judge(d *webhook.Delivery, answer gateways.Answer, now domain.Instant) {
+	switch {
+	case d.Last.Taken():
+		o.stats.delivered.Add(1)
+		d.Status, d.NextAt = webhook.Delivered, 0
+		return
+	case d.Test():
+		d.Status, d.NextAt = webhook.GaveUp, 0
+	default:
+		// What is not to be tried again, too, stays pending and due: that is how the webhook
+		// comes to be paused, however often this program ends before.
+		d.NextAt = now
+		wait, again := o.Schedule.Next(d.Attempts, answer.RetryAfter, rand.Float64()) //nolint:gosec // it spreads, and hides nothing
+		if again && d.Last.Failure != webhook.FailedGone {
+			d.NextAt = now.Add(wait)
+		}
+	}
+	o.stats.failures.Add(1)
+}
+
+// failureOf is why an answer is no acknowledgement; empty where it is one.
+func failureOf(a gateways.Answer) webhook.Failure {
+	switch {
+	case a.Code >= 200 && a.Code < 300:
+		return ""
+	case a.Code == 410:
+		return webhook.FailedGone
+	case a.Code != 0:
+		return webhook.FailedAnswer
+	case a.Failure == gateways.Timeout:
+		return webhook.FailedTimeout
+	case a.Failure == gateways.UnknownHost:
+		return webhook.FailedName
+	case a.Failure == gateways.BadTLS:
+		return webhook.FailedTLS
+	case a.Failure == gateways.Forbidden:
+		return webhook.FailedForbidden
+	default:
+		return webhook.FailedUnreachable
+	}
+}
+
+// MessageID is the id of the message that tells one webhook of one event, whenever it is sent.
+func MessageID(id domain.WebhookID, event [16]byte) string {
+	sum := sha256.Sum256(append([]byte(id), event[:]...))
+	return "msg_" + hex.EncodeToString(sum[:16])
+}
