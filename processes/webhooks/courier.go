@@ -40,7 +40,7 @@ type courier struct {
 
 func newCourier(o *office, id domain.WebhookID, r domain.RestaurantID) *courier {
 	return &courier{
-		office: o, id: id, restaurant: r, woken: make(chan struct{}, 1), changed: make(chan struct{}, 1), stopped: make(chan struct{}),
+		queue: queue{laneOf: o.laneOf}, office: o, id: id, restaurant: r, woken: make(chan struct{}, 1), changed: make(chan struct{}, 1), stopped: make(chan struct{}),
 		filled: make(chan filled, 1), done: make(chan sent, o.Parallel+1),
 	}
 }
@@ -324,7 +324,7 @@ func (c *courier) suspend(ctx context.Context, because webhook.Because) {
 // settle takes notice of what became of a message.
 func (c *courier) settle(ctx context.Context, s sent) {
 	c.underWay--
-	c.queue.free(s.delivery.Stream)
+	c.queue.free(s.delivery)
 	if s.err != nil {
 		if ctx.Err() == nil {
 			c.trouble(ctx, "a message cannot be sent", s.err)

@@ -11,19 +11,28 @@ import (
 // queue is what a webhook has outstanding, in lanes: one per stream, each in the order of its
 // entries.
 type queue struct {
-	lanes map[string]*lane
-	busy  map[string]bool // a message of the lane is under way; it outlives a replacement of the lanes
-	n     int
+	laneOf func(webhook.Delivery) string // nil for the stream
+	lanes  map[string]*lane
+	busy   map[string]bool // a message of the lane is under way; it outlives a replacement of the lanes
+	n      int
 }
 
 // lane is the deliveries of one stream.
 type lane struct {
-	stream string
-	list   []webhook.Delivery
-	day    day // what the stream was folded to; only for who sends the lane's message
+	name string
+	list []webhook.Delivery
+	day  day // what the stream was folded to; only for who sends the lane's message
 }
 
 func (q *queue) len() int { return q.n }
+
+// lane names the lane that a delivery is sent in.
+func (q *queue) lane(d webhook.Delivery) string {
+	if q.laneOf != nil {
+		return q.laneOf(d)
+	}
+	return d.Stream
+}
 
 // replace puts other deliveries, by entry, in place of all.
 func (q *queue) replace(pending []webhook.Delivery) {
@@ -33,14 +42,15 @@ func (q *queue) replace(pending []webhook.Delivery) {
 		q.busy = make(map[string]bool)
 	}
 	for _, d := range pending {
-		l, ok := q.lanes[d.Stream]
+		name := q.lane(d)
+		l, ok := q.lanes[name]
 		if !ok {
-			l = &lane{stream: d.Stream}
+			l = &lane{name: name}
 			// Who sends has a lane for itself: what it folds is not read here meanwhile.
-			if old, ok := before[d.Stream]; ok && !q.busy[d.Stream] {
+			if old, ok := before[name]; ok && !q.busy[name] {
 				l.day = old.day
 			}
-			q.lanes[d.Stream] = l
+			q.lanes[name] = l
 		}
 		l.list = append(l.list, d)
 	}
@@ -49,8 +59,8 @@ func (q *queue) replace(pending []webhook.Delivery) {
 // due lists the lanes whose first delivery can be sent, those that wait longest first.
 func (q *queue) due(now domain.Instant) []*lane {
 	var list []*lane
-	for stream, l := range q.lanes {
-		if !q.busy[stream] && l.list[0].NextAt <= now {
+	for name, l := range q.lanes {
+		if !q.busy[name] && l.list[0].NextAt <= now {
 			list = append(list, l)
 		}
 	}
@@ -62,8 +72,8 @@ func (q *queue) due(now domain.Instant) []*lane {
 
 // next is when the first delivery of a lane that is not busy is due.
 func (q *queue) next() (at domain.Instant, ok bool) {
-	for stream, l := range q.lanes {
-		if first := l.list[0].NextAt; !q.busy[stream] && (!ok || first < at) {
+	for name, l := range q.lanes {
+		if first := l.list[0].NextAt; !q.busy[name] && (!ok || first < at) {
 			at, ok = first, true
 		}
 	}
@@ -72,22 +82,23 @@ func (q *queue) next() (at domain.Instant, ok bool) {
 
 // tests reports whether a test waits that is not under way.
 func (q *queue) tests() bool {
-	for stream, l := range q.lanes {
-		if !q.busy[stream] && l.list[0].Test() {
+	for name, l := range q.lanes {
+		if !q.busy[name] && l.list[0].Test() {
 			return true
 		}
 	}
 	return false
 }
 
-func (q *queue) take(stream string) { q.busy[stream] = true }
+func (q *queue) take(l *lane) { q.busy[l.name] = true }
 
-func (q *queue) free(stream string) { delete(q.busy, stream) }
+func (q *queue) free(d webhook.Delivery) { delete(q.busy, q.lane(d)) }
 
 // put takes in what became of a delivery. One that is not there any more, as another place in
 // the ledger was asked for, is passed over.
 func (q *queue) put(d webhook.Delivery) {
-	l, ok := q.lanes[d.Stream]
+	name := q.lane(d)
+	l, ok := q.lanes[name]
 	if !ok || l.list[0].Entry != d.Entry {
 		return
 	}
@@ -98,7 +109,7 @@ func (q *queue) put(d webhook.Delivery) {
 	l.list = l.list[1:]
 	q.n--
 	if len(l.list) == 0 {
-		delete(q.lanes, d.Stream)
+		delete(q.lanes, name)
 	}
 }
 

@@ -21,7 +21,7 @@ type sent struct {
 // send sets the first message of a lane on its way. The lane is the message's until it is
 // settled.
 func (c *courier) send(l *lane, d webhook.Delivery) {
-	c.queue.take(l.stream)
+	c.queue.take(l)
 	c.underWay++
 	w, o := c.webhook, c.office
 	go func() { c.done <- o.deliver(o.hard, w, c.restaurant, l, d) }()

@@ -78,6 +78,8 @@ type Config struct {
 	Window   int              // deliveries of a webhook that are entered ahead, 256 by default
 	Parallel int              // messages to one receiver at a time, 4 by default
 	Together int              // messages to all receivers at a time, 64 by default
+
+	laneOf func(webhook.Delivery) string // what is sent in order, for tests of what the order rests on
 }
 
 // How the process goes about it.

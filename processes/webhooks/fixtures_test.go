@@ -1,0 +1,455 @@
+package webhooks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/jackc/pgx/v5"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"go.uber.org/goleak"
+
+	"daybook/commands"
+	"daybook/domain"
+	"daybook/domain/restaurant"
+	"daybook/domain/restaurantday"
+	"daybook/domain/webhook"
+	"daybook/eventstore"
+	"daybook/eventstore/codec"
+	"daybook/eventstore/embedded"
+	senders "daybook/gateways/webhooks"
+	"daybook/internal/enginetest"
+	"daybook/internal/keystore"
+	"daybook/projections/deliveries"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(enginetest.SupervisorFunc))
+}
+
+const patience = time.Minute
+
+var owner = domain.NewUserID([16]byte{7})
+
+// soon is a schedule for those who wait for it.
+var soon = webhook.Schedule{
+	time.Millisecond, 2 * time.Millisecond, 4 * time.Millisecond, 8 * time.Millisecond, 16 * time.Millisecond, 16 * time.Millisecond,
+	16 * time.Millisecond, 16 * time.Millisecond, 16 * time.Millisecond, 16 * time.Millisecond, 16 * time.Millisecond, 16 * time.Millisecond,
+}
+
+type noPasswords struct{}
+
+func (noPasswords) Hash(context.Context, string) (string, error)         { return "", nil }
+func (noPasswords) Verify(context.Context, string, string) (bool, error) { return false, nil }
+
+// town is a ledger with a restaurant, its commands, and the tables of deliveries.
+type town struct {
+	t      *testing.T
+	store  eventstore.Store
+	keys   *keystore.Store
+	codec  *codec.Codec
+	app    *commands.App
+	tables *deliveries.Store
+	sender *senders.Sender
+	id     domain.RestaurantID
+	date   domain.ServiceDate
+	mu     sync.Mutex
+	asked  int
+}
+
+func newTown(t *testing.T, url string) *town {
+	t.Helper()
+	store, err := embedded.Open("ledger", embedded.Options{
+		FS: vfs.NewMem(), Logger: slog.New(slog.DiscardHandler), CacheBytes: 8 << 20, MemTableBytes: 4 << 20,
+	})
+	must(t, err)
+	t.Cleanup(func() { _ = store.Close() })
+	keys, err := keystore.Memory(context.Background())
+	must(t, err)
+	t.Cleanup(func() { _ = keys.Close() })
+	if url == "" {
+		url = filepath.Join(t.TempDir(), "webhooks.db")
+	}
+	w := &town{t: t, store: store, keys: keys, codec: codec.New(keys), sender: senders.New(senders.Options{AllowPrivate: true, Timeout: 2 * time.Second})}
+	t.Cleanup(func() { _ = w.sender.Close() })
+	w.tables, err = deliveries.Open(t.Context(), url)
+	must(t, err)
+	t.Cleanup(func() { _ = w.tables.Close() })
+	w.app, err = commands.New(commands.Config{
+		Store: store, Codec: w.codec, Passwords: noPasswords{}, BodyKey: make([]byte, 16), EmailKey: make([]byte, 16),
+		Log: slog.New(slog.DiscardHandler), Receiver: w.sender.Check,
+	})
+	must(t, err)
+	t.Cleanup(func() { _ = w.app.Close(context.Background()) })
+	w.date = domain.DateOf(time.Now().UTC()).AddDays(3)
+	w.openRestaurant()
+	return w
+}
+
+func (w *town) openRestaurant() {
+	w.t.Helper()
+	ctx := w.t.Context()
+	r, err := w.app.RegisterRestaurant(ctx, w.caller(), commands.RegisterRestaurant{Profile: restaurant.Profile{
+		Name: "Ida", Cuisine: "French", Address: "1 Rue", City: "Berlin", TimeZone: "Europe/Berlin",
+	}})
+	must(w.t, err)
+	w.id = r.State.ID
+	for i := range 6 {
+		_, _, err = w.app.ChangePlan(ctx, w.caller(), w.id, commands.AddTable{Table: restaurantday.Table{Number: fmt.Sprint(i + 1), Min: 1, Max: 4}}, commands.OnOpenDays{})
+		must(w.t, err)
+	}
+	_, _, err = w.app.ChangePlan(ctx, w.caller(), w.id, commands.SetHours{Shifts: []restaurant.Shift{{
+		Days: restaurant.EveryDay, Name: "Dinner", Opens: 17 * 60, LastSeating: 22 * 60, Closes: 23 * 60, SlotMinutes: 30,
+	}}}, commands.OnOpenDays{})
+	must(w.t, err)
+	_, err = w.app.Publish(ctx, w.caller(), w.id)
+	must(w.t, err)
+}
+
+func (w *town) caller() commands.Caller {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked++
+	return commands.Caller{User: owner, Route: "test", Key: fmt.Sprint(w.asked)}
+}
+
+// create makes a webhook to a receiver, from now on or after a position.
+func (w *town) create(r *receiver, change ...func(*commands.CreateWebhook)) domain.WebhookID {
+	w.t.Helper()
+	c := commands.CreateWebhook{URL: r.URL}
+	for _, change := range change {
+		change(&c)
+	}
+	made, err := w.app.CreateWebhook(w.t.Context(), w.caller(), w.id, c)
+	must(w.t, err)
+	r.trust(made.Webhook.Secrets[0].Value)
+	return made.Webhook.ID
+}
+
+// book makes a reservation on the day n days after the first, which is one or more events.
+func (w *town) book(n int) domain.ReservationID {
+	w.t.Helper()
+	b, err := w.app.HoldTable(w.t.Context(), w.caller(), commands.HoldTable{
+		Restaurant: w.id, Date: w.date.AddDays(n), Time: "19:00", Party: 2, Details: restaurantday.Details{Guest: restaurantday.Guest{Name: "Zoë Quill"}},
+	})
+	must(w.t, err)
+	return b.ID
+}
+
+// bustle has so many reservations held, confirmed and cancelled, on several days at once.
+func (w *town) bustle(reservations, days int) {
+	w.t.Helper()
+	var all sync.WaitGroup
+	for day := range days {
+		all.Go(func() {
+			for range reservations / days {
+				b, err := w.app.HoldTable(w.t.Context(), w.caller(), commands.HoldTable{Restaurant: w.id, Date: w.date.AddDays(day), Time: "19:00", Party: 2})
+				if err == nil {
+					_, err = w.app.ConfirmReservation(w.t.Context(), w.caller(), b.ID)
+				}
+				if err == nil {
+					_, err = w.app.CancelReservation(w.t.Context(), w.caller(), b.ID, "")
+				}
+				if err != nil {
+					w.t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// config is that of a process on the town.
+func (w *town) config(changes ...func(*Config)) Config {
+	cfg := Config{
+		Store: w.store, Codec: w.codec, Sender: w.sender, App: w.app, Log: slog.New(slog.DiscardHandler), Schedule: soon,
+		Lead: func(ctx context.Context) (Lead, error) { return w.tables.Lead(ctx) },
+	}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	return cfg
+}
+
+// start runs a process until stop.
+func (w *town) start(changes ...func(*Config)) (p *Process, stop func()) {
+	w.t.Helper()
+	p, err := New(w.config(changes...))
+	must(w.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			w.t.Errorf("ended with %v", err)
+		}
+	})
+	w.t.Cleanup(stop)
+	return p, stop
+}
+
+func (w *town) standing(id domain.WebhookID) (found webhook.Standing) {
+	w.t.Helper()
+	list, err := w.tables.Of(w.t.Context(), w.id)
+	must(w.t, err)
+	for _, s := range list {
+		if s.Webhook == id {
+			found = s
+		}
+	}
+	return found
+}
+
+// trade lists the events of the restaurant's trade after a position, by stream.
+func (w *town) trade(after eventstore.Position) map[string][]string {
+	w.t.Helper()
+	streams := map[string][]string{}
+	for r, err := range w.store.ReadAll(w.t.Context(), after, eventstore.StreamPrefix(codec.TradePrefixes(w.id)...)) {
+		must(w.t, err)
+		streams[string(r.Stream)] = append(streams[string(r.Stream)], r.ID.String())
+	}
+	return streams
+}
+
+func (w *town) head() eventstore.Position {
+	w.t.Helper()
+	at, err := w.store.Head(w.t.Context())
+	must(w.t, err)
+	return at
+}
+
+func (w *town) until(what string, ok func() bool) {
+	w.t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// received is a message as its receiver took it.
+type received struct {
+	id   string
+	body letterRead
+	raw  string
+}
+
+// letterRead is what a receiver makes of a message.
+type letterRead struct {
+	Type       string
+	ID         string
+	Position   uint64
+	Restaurant string `json:"restaurantId"`
+	Data       struct {
+		Date        string
+		Revision    uint64
+		Reservation *struct {
+			ID       string `json:"reservationId"`
+			Status   string
+			Before   string `json:"previousStatus"`
+			Personal *struct{ Name string }
+		}
+	}
+}
+
+// receiver takes messages, verifies them by the library that receivers use, and notes which
+// it acknowledged, in order.
+type receiver struct {
+	*httptest.Server
+	t *testing.T
+
+	mu      sync.Mutex
+	secrets []string
+	taken   []received
+	seen    int // requests, taken or not
+	answer  func(n int, m received) int
+	during  map[string]int // messages of a day that are being answered
+	crowded bool           // several of a day at once are no surprise: a sender was killed, or has no lanes
+	badly   []string
+}
+
+// receive starts a receiver. answer decides with which status each request is answered; nil
+// is 204 for all.
+func receive(t *testing.T, answer func(n int, m received) int) *receiver {
+	r := &receiver{t: t, answer: answer, during: map[string]int{}}
+	r.Server = httptest.NewServer(http.HandlerFunc(r.serve))
+	t.Cleanup(r.Close)
+	t.Cleanup(func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, bad := range r.badly {
+			t.Error(bad)
+		}
+	})
+	return r
+}
+
+func (r *receiver) trust(secret string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.secrets = append(r.secrets, secret)
+}
+
+func (r *receiver) serve(out http.ResponseWriter, in *http.Request) {
+	body, err := io.ReadAll(in.Body)
+	if err != nil {
+		return
+	}
+	m := received{id: in.Header.Get("webhook-id"), raw: string(body)}
+	if err := json.Unmarshal(body, &m.body); err != nil {
+		r.complain("a body that is no JSON: %s", body)
+	}
+	r.mu.Lock()
+	good := len(r.secrets) == 0 // it was not told yet
+	for _, secret := range r.secrets {
+		w, err := standardwebhooks.NewWebhook(secret)
+		good = good || (err == nil && w.Verify(body, in.Header) == nil)
+	}
+	n := r.seen
+	r.seen++
+	lane := m.body.Data.Date
+	r.during[lane]++
+	together := r.during[lane]
+	answer := r.answer
+	r.mu.Unlock()
+	if !good {
+		r.complain("message %s is not signed with a secret that was given out", m.id)
+	}
+	if lane != "" && together > 1 && !r.crowded {
+		r.complain("two messages of %s at once", lane)
+	}
+	status := http.StatusNoContent
+	if answer != nil {
+		status = answer(n, m)
+	}
+	r.mu.Lock()
+	r.during[lane]--
+	if status/100 == 2 {
+		r.taken = append(r.taken, m)
+	}
+	r.mu.Unlock()
+	out.WriteHeader(status)
+}
+
+func (r *receiver) complain(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.badly) < 10 {
+		r.badly = append(r.badly, fmt.Sprintf(format, args...))
+	}
+}
+
+func (r *receiver) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.taken)
+}
+
+// held is the last message that was taken of a hold.
+func (r *receiver) held() (last received) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.taken {
+		if m.body.Type == codec.TypeReservationHeld {
+			last = m
+		}
+	}
+	if last.body.Data.Reservation == nil {
+		r.t.Fatal("no hold was taken")
+	}
+	return last
+}
+
+// types lists what was taken.
+func (r *receiver) types() (types []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.taken {
+		types = append(types, m.body.Type)
+	}
+	return types
+}
+
+// check compares what was taken with what the ledger holds.
+func (r *receiver) check(streams map[string][]string) {
+	r.t.Helper()
+	for _, wrong := range r.wrong(streams) {
+		r.t.Error(wrong)
+	}
+}
+
+// wrong says what is not as it must be: every event at least once, each for the first time
+// only after all before it in its stream, and always under one id.
+func (r *receiver) wrong(streams map[string][]string) (wrong []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first, ids := map[string]int{}, map[string]string{}
+	for i, m := range r.taken {
+		if _, again := first[m.body.ID]; !again {
+			first[m.body.ID] = i
+		}
+		if id, again := ids[m.body.ID]; again && id != m.id {
+			wrong = append(wrong, fmt.Sprintf("event %s came as %s and as %s", m.body.ID, id, m.id))
+		}
+		ids[m.body.ID] = m.id
+	}
+	for stream, events := range streams {
+		last := -1
+		for revision, e := range events {
+			at, ok := first[e]
+			if !ok {
+				wrong = append(wrong, fmt.Sprintf("%s: event %d never came", stream, revision))
+				continue
+			}
+			if at < last {
+				wrong = append(wrong, fmt.Sprintf("%s: event %d came before the one before it", stream, revision))
+			}
+			last = max(last, at)
+		}
+	}
+	return wrong
+}
+
+// distinct is how many events were taken.
+func (r *receiver) distinct() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	events := map[string]bool{}
+	for _, m := range r.taken {
+		events[m.body.ID] = true
+	}
+	return len(events)
+}
+
+func silent() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// cutLeader has the database end the connection that holds the lead.
+func cutLeader(t *testing.T, url string) error {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_locks
+		WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid() AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+	return errors.Join(err, conn.Close(t.Context()))
+}
