@@ -90,6 +90,18 @@ var refusals = map[string][]domain.Code{
 	"ask-what-if":         {domain.CodeNotFound, domain.CodeForbidden, problem.Overloaded},
 	"audit":               {domain.CodeNotFound, domain.CodeForbidden},
 	"reservation-history": {domain.CodeNotFound},
+
+	"create-webhook":        {domain.CodeNotFound, domain.CodeForbidden},
+	"change-webhook":        {domain.CodeNotFound, domain.CodeForbidden},
+	"remove-webhook":        {domain.CodeNotFound, domain.CodeForbidden},
+	"pause-webhook":         {domain.CodeNotFound, domain.CodeForbidden},
+	"resume-webhook":        {domain.CodeNotFound, domain.CodeForbidden},
+	"rotate-webhook-secret": {domain.CodeNotFound, domain.CodeForbidden},
+	"replay-webhook":        {domain.CodeNotFound, domain.CodeForbidden},
+	"test-webhook":          {domain.CodeNotFound, domain.CodeForbidden},
+	"list-webhooks":         {domain.CodeNotFound, domain.CodeForbidden},
+	"read-webhook":          {domain.CodeNotFound, domain.CodeForbidden},
+	"list-deliveries":       {domain.CodeNotFound, domain.CodeForbidden},
 }
 
 // ofReservation is these codes, and those with which any command about one reservation may
@@ -121,6 +133,11 @@ var examples = map[string]string{
 	"cancel-reservation":  `{"reason": "the plane is late"}`,
 	"amend-reservation":   `{"time": "20:00", "party": 5, "notes": "a high chair, and room for a pram"}`,
 
+	"create-webhook":        `{"url": "https://hooks.example.com/daybook", "description": "the till", "events": ["reservation.", "waitlist."]}`,
+	"change-webhook":        `{"url": "https://hooks.example.com/in", "events": []}`,
+	"rotate-webhook-secret": `{"overlapMinutes": 60}`,
+	"replay-webhook":        `{"after": 41}`,
+
 	"seat-party":            `{"covers": 2}`,
 	"move-table":            `{"tableIds": ["tbl_…"]}`,
 	"reinstate-reservation": `{"override": {"rule": "pacing_full", "reason": "they were here all along"}}`,
@@ -138,6 +155,7 @@ var tags = []*huma.Tag{
 	{Name: "Waitlist", Description: "Waiting for what becomes free, and accepting what is offered."},
 	{Name: "Floor", Description: "An evening as it goes: seating, walk-ins, no-shows, tables, and taking back what was a mistake. Only the restaurant's own people do that, and see the board."},
 	{Name: "Reports", Description: "What a restaurant's days came to, in figures; of now, or as it was told at any moment before."},
+	{Name: "Webhooks", Description: "Having others told of what happens: signed messages, at least once and in order, sent again until they are acknowledged, and again from any place of the ledger. The restaurant's owner's alone."},
 	{Name: "Ledger", Description: "Every change that was made, by whom, and when."},
 }
 

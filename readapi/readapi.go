@@ -21,6 +21,7 @@ import (
 	"daybook/projections"
 	"daybook/projections/availability"
 	"daybook/projections/book"
+	"daybook/projections/deliveries"
 	"daybook/projections/discovery"
 	"daybook/projections/reporting"
 )
@@ -32,7 +33,8 @@ type Views struct {
 	Reporting    *reporting.Database
 	Discovery    *discovery.Index
 	// Ledger is where what-ifs read history.
-	Ledger eventstore.Reader
+	Ledger     eventstore.Reader
+	Deliveries *deliveries.Store // of webhooks
 	// Wait waits until a view has reached a position: projections.ErrBehind where it does not.
 	Wait func(ctx context.Context, view string, at eventstore.Position) error
 	// Head is the end of the ledger.
@@ -72,6 +74,7 @@ func Register(api *httpapi.API, v Views) {
 	r.waitlist(api)
 	r.board(api)
 	r.audit(api)
+	r.webhooks(api)
 	r.reports(api)
 	r.whatIf(api)
 }

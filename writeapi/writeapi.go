@@ -43,6 +43,7 @@ func Register(api *httpapi.API, app commands.UseCases, tokens Tokens) {
 	w.amending(api)
 	w.evening(api)
 	w.waitlist(api)
+	w.webhooks(api)
 }
 
 // Keyed is a request that is recognised when it comes again.
@@ -107,7 +108,7 @@ func refused(err error) error {
 var places = map[string]string{
 	"table_number": "number", "shift_name": "shifts", "days": "shifts", "opens": "shifts", "last_seating": "shifts", "closes": "shifts",
 	"slot_minutes": "shifts", "shift_turn_minutes": "shifts", "shift_pacing_covers": "shifts", "special_day_name": "name", "guest_name": "guest.name", "guest_email": "guest.email", "guest_phone": "guest.phone",
-	"tables": "tableIds",
+	"tables": "tableIds", "webhooks": "url",
 }
 
 // invalid is the problem of a value that only the domain could refuse.

@@ -21,6 +21,7 @@ import (
 	"daybook/eventstore/observe"
 	"daybook/internal/keystore"
 	"daybook/projections/availability"
+	"daybook/projections/deliveries"
 	"daybook/projections/discovery"
 	"daybook/projections/discovery/meilibleve"
 	"daybook/projections/reporting"
@@ -46,6 +47,7 @@ type engines struct {
 	keys     *keystore.Store
 	redis    redis.UniversalClient
 	database *reporting.Database
+	outbox   *deliveries.Store
 	search   *discovery.Index
 	admin    *admin      // nil where no orders can be taken
 	closers  []io.Closer // the last opened closes first
@@ -88,6 +90,13 @@ func openEngines(ctx context.Context, f engineFlags, clock func() time.Time) (e 
 		return e, fmt.Errorf("reporting: %w", err)
 	}
 	e.closers = append(e.closers, e.database)
+	if f.PostgresURL == "" {
+		where = filepath.Join(f.Data, "webhooks.db")
+	}
+	if e.outbox, err = deliveries.Open(ctx, where); err != nil {
+		return e, fmt.Errorf("deliveries of webhooks: %w", err)
+	}
+	e.closers = append(e.closers, e.outbox)
 	if err := e.openSearch(f); err != nil {
 		return e, fmt.Errorf("search: %w", err)
 	}

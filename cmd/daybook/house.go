@@ -17,11 +17,13 @@ import (
 	"daybook/domain/restaurantday"
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
+	senders "daybook/gateways/webhooks"
 	"daybook/internal/httpapi"
 	"daybook/internal/passwords"
 	"daybook/internal/telemetry"
 	"daybook/internal/tokens"
 	"daybook/processes"
+	"daybook/processes/webhooks"
 	"daybook/projections"
 	"daybook/projections/availability"
 	"daybook/projections/book"
@@ -36,6 +38,8 @@ type houseConfig struct {
 	engineFlags
 	Listen string       // host:port; port 0 for any
 	Ledger *storeAccess // where and to whom the embedded ledger is served; nil for nowhere
+	// PrivateWebhooks lets webhooks be sent to private addresses, and without TLS.
+	PrivateWebhooks bool
 	// For tests: a clock of its own, another rule for days, a store around the store.
 	clock func() time.Time
 	day   *domain.Decider[restaurantday.State, restaurantday.Command, restaurantday.Event]
@@ -51,7 +55,9 @@ type house struct {
 	signer    *tokens.Signer
 	views     *views
 	runner    *projections.Runner
-	processes []*processes.Deadlines
+	processes []process
+	sender    *senders.Sender
+	webhooks  *webhooks.Process
 	metrics   *telemetry.Metrics
 	server    *http.Server
 	addr      net.Addr
@@ -92,9 +98,10 @@ func openHouse(ctx context.Context, cfg houseConfig) (h *house, err error) {
 	if h.signer, err = tokens.NewSigner(keys[2], cfg.clock); err != nil {
 		return h, err
 	}
+	h.sender = senders.New(senders.Options{AllowPrivate: cfg.PrivateWebhooks, UserAgent: "Daybook/" + version})
 	h.app, err = commands.New(commands.Config{
 		Store: h.engines.store, Codec: h.codec, Passwords: passwords.New(), BodyKey: keys[0], EmailKey: keys[1],
-		Clock: cfg.clock, Day: cfg.day,
+		Clock: cfg.clock, Day: cfg.day, Receiver: h.sender.Check,
 	})
 	if err != nil {
 		return h, err
@@ -108,6 +115,10 @@ func openHouse(ctx context.Context, cfg houseConfig) (h *house, err error) {
 	if h.processes, err = openProcesses(h.engines, h.codec, h.app, cfg.clock); err != nil {
 		return h, err
 	}
+	if h.webhooks, err = openWebhooks(h.engines, h.codec, h.app, h.sender, cfg.clock); err != nil {
+		return h, err
+	}
+	h.processes = append(h.processes, h.webhooks)
 	h.engines.admin.take("/rebuild", h.takeRebuilds())
 	h.running, h.failed = errgroup.WithContext(context.Background())
 	h.stop = func() {}
@@ -217,8 +228,15 @@ func (h *house) openDay(ctx context.Context, id domain.RestaurantID, date domain
 	return h.app.OpenDay(commands.From(ctx, commands.Origin{Correlation: httpapi.RequestID(ctx)}), id, date)
 }
 
+// process is something that the house does by itself.
+type process interface {
+	Name() string
+	Run(context.Context) error
+	Waiting() int
+}
+
 // openProcesses makes what the house does by itself.
-func openProcesses(e *engines, c *codec.Codec, app *commands.App, clock func() time.Time) ([]*processes.Deadlines, error) {
+func openProcesses(e *engines, c *codec.Codec, app *commands.App, clock func() time.Time) ([]process, error) {
 	cfg := processes.Config{Store: e.store, Codec: c, Checkpoints: e.database.Checkpoints(), Clock: clock}
 	expiry, err := processes.NewHoldExpiry(cfg, app.RecordLapses)
 	if err != nil {
@@ -232,12 +250,12 @@ func openProcesses(e *engines, c *codec.Codec, app *commands.App, clock func() t
 	if err != nil {
 		return nil, err
 	}
-	return []*processes.Deadlines{expiry, moves, rollout}, nil
+	return []process{expiry, moves, rollout}, nil
 }
 
 // keepRunning runs a process until ctx ends: whatever else ends it, such as a checkpoint
 // that cannot be read, is tried again.
-func keepRunning(ctx context.Context, p *processes.Deadlines) error {
+func keepRunning(ctx context.Context, p process) error {
 	for {
 		err := p.Run(ctx)
 		if ctx.Err() != nil {
@@ -258,7 +276,7 @@ func (h *house) routes(closing <-chan struct{}) http.Handler {
 	api := httpapi.New(httpapi.Config{Users: h.signer.User, Version: version, Observe: h.metrics.Request})
 	writeapi.Register(api, h.app, h.signer)
 	readapi.Register(api, readapi.Views{
-		Book: h.views.book, Availability: h.views.availability, Reporting: h.engines.database, Discovery: h.views.discovery,
+		Book: h.views.book, Availability: h.views.availability, Reporting: h.engines.database, Discovery: h.views.discovery, Deliveries: h.engines.outbox,
 		Wait: h.runner.Wait, Head: h.engines.store.Head, OpenDay: h.openDay, Clock: h.cfg.clock,
 		Closing: closing, Ledger: h.engines.store,
 	})
@@ -293,9 +311,10 @@ func (h *house) observe() {
 			func() float64 { return h.runner.Status()[i].LagHint.Seconds() })
 	}
 	for _, p := range h.processes {
-		h.metrics.Gauge("daybook_process_waiting", "What a process waits for: holds that may lapse, moves that may be left unfinished, changes that days do not have yet.",
+		h.metrics.Gauge("daybook_process_waiting", "What a process waits for: holds that may lapse, moves that may be left unfinished, changes that days do not have yet, messages that are not acknowledged.",
 			map[string]string{"process": p.Name()}, func() float64 { return float64(p.Waiting()) })
 	}
+	observeWebhooks(h.metrics, h.webhooks, h.engines)
 	observeLedger(h.metrics, h.engines)
 }
 
@@ -321,6 +340,9 @@ func (h *house) close() (err error) {
 			err = errors.Join(err, h.runner.Close())
 		}
 		err = errors.Join(err, h.running.Wait())
+	}
+	if h.sender != nil {
+		err = errors.Join(err, h.sender.Close())
 	}
 	if h.views != nil {
 		err = errors.Join(err, h.views.close(ctx))

@@ -14,6 +14,8 @@ type serveCommand struct {
 	Listen string      `default:"127.0.0.1:8080" env:"DAYBOOK_LISTEN" placeholder:"HOST:PORT" help:"Where to listen."`
 	Ledger ledgerFlags `embed:""`
 	Demo   bool        `env:"DAYBOOK_DEMO" help:"Fill an empty ledger with a few restaurants and their reservations."`
+
+	WebhooksAllowPrivate bool `env:"DAYBOOK_WEBHOOKS_ALLOW_PRIVATE" help:"Let owners have webhooks sent to private and loopback addresses, and without TLS. On with --demo."`
 }
 
 // ledgerFlags say where else the embedded ledger is served.
@@ -48,7 +50,7 @@ func (c *serveCommand) Run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	logEngines(c.engineFlags)
-	h, err := openHouse(ctx, houseConfig{engineFlags: c.engineFlags, Listen: c.Listen, Ledger: ledger})
+	h, err := openHouse(ctx, houseConfig{engineFlags: c.engineFlags, Listen: c.Listen, Ledger: ledger, PrivateWebhooks: c.WebhooksAllowPrivate || c.Demo})
 	if err != nil {
 		return err
 	}

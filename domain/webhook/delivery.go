@@ -1,6 +1,8 @@
 package webhook
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"time"
 
@@ -145,3 +147,9 @@ var (
 	// was written.
 	ErrMoved = errors.New("webhook: it stands elsewhere in the ledger by now")
 )
+
+// MessageID is the id of the message that tells one webhook of one event, whenever it is sent.
+func MessageID(id domain.WebhookID, event [16]byte) string {
+	sum := sha256.Sum256(append([]byte(id), event[:]...))
+	return "msg_" + hex.EncodeToString(sum[:16])
+}

@@ -279,7 +279,7 @@ func TestWithoutTheGuards(t *testing.T) {
 		w.create(r)
 		w.bustle(24, 2)
 		w.start(func(c *Config) {
-			c.laneOf = func(d webhook.Delivery) string { return MessageID(d.Webhook, d.Event) }
+			c.laneOf = func(d webhook.Delivery) string { return webhook.MessageID(d.Webhook, d.Event) }
 			c.Parallel, c.Schedule = 16, slices.Repeat(webhook.Schedule{time.Millisecond}, 500)
 		})
 		w.until("all is taken", func() bool { return r.distinct() == total(w.trade(from)) })

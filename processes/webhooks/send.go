@@ -2,8 +2,6 @@ package webhooks
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"math/rand/v2"
 
 	"daybook/domain"
@@ -42,7 +40,7 @@ func (o *office) deliver(ctx context.Context, w webhook.Webhook, restaurant doma
 	began := o.Clock()
 	at := domain.InstantOf(began)
 	answer, err := o.Sender.Send(ctx, gateways.Message{
-		URL: w.URL, ID: MessageID(w.ID, d.Event), Secrets: w.Signing(at), At: began, Body: body,
+		URL: w.URL, ID: webhook.MessageID(w.ID, d.Event), Secrets: w.Signing(at), At: began, Body: body,
 	})
 	if err != nil {
 		return sent{d, err}
@@ -110,10 +108,4 @@ func failureOf(a gateways.Answer) webhook.Failure {
 	default:
 		return webhook.FailedUnreachable
 	}
-}
-
-// MessageID is the id of the message that tells one webhook of one event, whenever it is sent.
-func MessageID(id domain.WebhookID, event [16]byte) string {
-	sum := sha256.Sum256(append([]byte(id), event[:]...))
-	return "msg_" + hex.EncodeToString(sum[:16])
 }

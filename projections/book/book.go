@@ -16,6 +16,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/restaurant"
 	"daybook/domain/restaurantday"
+	"daybook/domain/webhook"
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
 	"daybook/projections"
@@ -37,15 +38,17 @@ type Book struct {
 	folding     chan struct{} // has a place for each stream that is folded for the past
 	restaurants *projections.Folds[restaurant.State]
 	days        *projections.Folds[restaurantday.State]
+	webhooks    *projections.Folds[webhook.State]
 }
 
 // New makes a Book over a store.
 func New(store Ledger, c *codec.Codec) *Book {
-	r, d := restaurant.Decider(), restaurantday.Decider()
+	r, d, w := restaurant.Decider(), restaurantday.Decider(), webhook.Decider()
 	return &Book{
 		store: store, codec: c, folding: make(chan struct{}, foldsAtOnce),
 		restaurants: projections.NewFolds(store, 4096, r.Initial, evolve(c, r.Evolve)),
 		days:        projections.NewFolds(store, 1024, d.Initial, evolve(c, d.Evolve)),
+		webhooks:    projections.NewFolds(store, webhooksKept, w.Initial, evolve(c, w.Evolve)),
 	}
 }
 
