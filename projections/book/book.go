@@ -68,17 +68,18 @@ func evolve[S, E any](c *codec.Codec, fold func(S, E) S) projections.Evolve[S] {
 
 // read decodes a record of the aggregate whose events are of type E.
 func read[E any](ctx context.Context, c *codec.Codec, r eventstore.Record) (e E, err error) {
-	err = guarded(r, func() {
-		var d codec.Decoded
-		if d, err = c.Decode(ctx, r); err != nil {
-			return
-		}
-		ok := false
-		if e, ok = d.Event.(E); !ok {
-			err = fmt.Errorf("book: %s in stream %s is no event of its aggregate", r.Type, r.Stream)
-		}
-	})
-	return e, err
+	var d codec.Decoded
+	if panicked := guarded(r, func() { d, err = c.Decode(ctx, r) }); panicked != nil {
+		return e, panicked
+	}
+	if err != nil {
+		return e, err
+	}
+	e, ok := d.Event.(E)
+	if !ok {
+		return e, fmt.Errorf("book: %s in stream %s is no event of its aggregate", r.Type, r.Stream)
+	}
+	return e, nil
 }
 
 // guarded makes an error of a panic: left to Folds it would be taken for a record to leave

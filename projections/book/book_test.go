@@ -61,7 +61,11 @@ func (s *shelf) write(stream eventstore.StreamName, events ...any) {
 	c := codec.New(s.keys)
 	for _, e := range events {
 		s.n++
-		encoded, err := c.Encode(s.t.Context(), stream, eventstore.EventID{s.n}, e, codec.Metadata{})
+		meta := codec.Metadata{}
+		if decided, ok := e.(interface{ DecidedAt() domain.Instant }); ok {
+			meta.DecidedAt = decided.DecidedAt()
+		}
+		encoded, err := c.Encode(s.t.Context(), stream, eventstore.EventID{s.n}, e, meta)
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -151,6 +155,7 @@ func TestReservation(t *testing.T) {
 	s.write(stream, restaurantday.Cancelled{Stamp: stamp(noon + 9), Number: 1, Diner: ada, By: restaurantday.ByDiner, Reason: "ill"})
 	want.Reservation.Status, want.Reservation.ChangedAt, want.Revision = restaurantday.StatusCancelled, noon+9, 3
 	want.Reservation.By, want.Reservation.Changes = restaurantday.ByDiner, 2
+	want.Reservation.Reason, want.Reservation.Told = "ill", true
 	check("right after it was cancelled", h.ExpiresAt+1)
 }
 
