@@ -56,6 +56,18 @@ func (id EventID) String() string {
 	return string(b[:])
 }
 
+// ParseEventID reads an id as String writes it, and nothing else.
+func ParseEventID(text string) (id EventID, ok bool) {
+	if len(text) != 36 {
+		return EventID{}, false
+	}
+	digits := text[0:8] + text[9:13] + text[14:18] + text[19:23] + text[24:36]
+	if _, err := hex.Decode(id[:], []byte(digits)); err != nil || id.String() != text {
+		return EventID{}, false
+	}
+	return id, true
+}
+
 // Revision counts a stream's events from 0.
 type Revision uint64
 

@@ -102,6 +102,12 @@ var refusals = map[string][]domain.Code{
 	"list-webhooks":         {domain.CodeNotFound, domain.CodeForbidden},
 	"read-webhook":          {domain.CodeNotFound, domain.CodeForbidden},
 	"list-deliveries":       {domain.CodeNotFound, domain.CodeForbidden},
+	"read-checkpoint":       {problem.LedgerDiffers},
+	"prove-inclusion":       {domain.CodeNotFound, problem.LedgerDiffers},
+	"prove-consistency":     {problem.LedgerDiffers},
+	"read-verifier-key":     {},
+	"read-receipt":          {domain.CodeNotFound, problem.LedgerDiffers},
+	"read-waitlist-receipt": {domain.CodeNotFound, problem.LedgerDiffers},
 }
 
 // ofReservation is these codes, and those with which any command about one reservation may
@@ -156,7 +162,7 @@ var tags = []*huma.Tag{
 	{Name: "Floor", Description: "An evening as it goes: seating, walk-ins, no-shows, tables, and taking back what was a mistake. Only the restaurant's own people do that, and see the board."},
 	{Name: "Reports", Description: "What a restaurant's days came to, in figures; of now, or as it was told at any moment before."},
 	{Name: "Webhooks", Description: "Having others told of what happens: signed messages, at least once and in order, sent again until they are acknowledged, and again from any place of the ledger. The restaurant's owner's alone."},
-	{Name: "Ledger", Description: "Every change that was made, by whom, and when."},
+	{Name: "Ledger", Description: "Every change that was made, by whom, and when, and the proof that nobody altered it since."},
 }
 
 const description = `A reservation ledger: hold a table, confirm it, and read every change that was made.

@@ -15,15 +15,18 @@ import (
 type House struct {
 	Metrics http.Handler
 	Checks  map[string]func(context.Context) error // what must be in order for requests to be taken
-	Status  func() []projections.Status
+	// Warnings is what an operator has to know although requests are taken; nil for nothing.
+	Warnings func() []string
+	Status   func() []projections.Status
 }
 
 const checkTimeout = 3 * time.Second
 
 type readiness struct {
-	Ready  bool              `json:"ready"`
-	Checks map[string]string `json:"checks"`
-	Views  []viewStatus      `json:"views"`
+	Ready    bool              `json:"ready"`
+	Checks   map[string]string `json:"checks"`
+	Warnings []string          `json:"warnings,omitempty"`
+	Views    []viewStatus      `json:"views"`
 }
 
 type viewStatus struct {
@@ -60,6 +63,9 @@ func (h House) readiness(ctx context.Context) readiness {
 		if err := check(ctx); err != nil {
 			r.Ready, r.Checks[name] = false, "cannot be reached" // the cause is in the log, not for all to see
 		}
+	}
+	if h.Warnings != nil {
+		r.Warnings = h.Warnings()
 	}
 	for _, s := range h.Status() {
 		r.Views = append(r.Views, viewStatus{

@@ -23,6 +23,7 @@ import (
 	"daybook/projections/book"
 	"daybook/projections/deliveries"
 	"daybook/projections/discovery"
+	"daybook/projections/proof"
 	"daybook/projections/reporting"
 )
 
@@ -35,6 +36,7 @@ type Views struct {
 	// Ledger is where what-ifs read history.
 	Ledger     eventstore.Reader
 	Deliveries *deliveries.Store // of webhooks
+	Proof      *proof.View
 	// Wait waits until a view has reached a position: projections.ErrBehind where it does not.
 	Wait func(ctx context.Context, view string, at eventstore.Position) error
 	// Head is the end of the ledger.
@@ -75,6 +77,8 @@ func Register(api *httpapi.API, v Views) {
 	r.board(api)
 	r.audit(api)
 	r.webhooks(api)
+	r.ledger(api)
+	r.receipts(api)
 	r.reports(api)
 	r.whatIf(api)
 }

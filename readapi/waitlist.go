@@ -38,30 +38,37 @@ func (r *reads) waitlist(api *httpapi.API) {
 		After
 		ID string `path:"id" doc:"the entry's id, wtl_…"`
 	}) (*body[waitingParty], error) {
-		id, err := domain.ParseWaitlistID(in.ID)
-		if err != nil {
-			return nil, notFound("entry of a waitlist")
-		}
-		if err := r.reached(ctx, in.After); err != nil {
-			return nil, err
-		}
-		w, err := r.Book.WaitlistEntry(ctx, id, r.now())
-		if errors.Is(err, book.ErrNotFound) {
-			err = notFound("entry of a waitlist")
-		}
+		w, staff, err := r.waiting(ctx, in.After, in.ID)
 		if err != nil {
 			return nil, err
-		}
-		restaurant, _, _ := id.Day()
-		own, staff, err := r.whose(ctx, w.Entry.Diner, restaurant)
-		if err != nil {
-			return nil, err
-		}
-		if !own && !staff {
-			return nil, notFound("entry of a waitlist")
 		}
 		return &body[waitingParty]{waitingOf(w, staff)}, nil
 	})
+}
+
+// waiting reads an entry of a waitlist for those who may see it: whose it is, and the
+// restaurant's staff. To everybody else it is not there.
+func (r *reads) waiting(ctx context.Context, a After, text string) (w book.Waiting, staff bool, err error) {
+	id, err := domain.ParseWaitlistID(text)
+	if err != nil {
+		return w, false, notFound("entry of a waitlist")
+	}
+	if err := r.reached(ctx, a); err != nil {
+		return w, false, err
+	}
+	w, err = r.Book.WaitlistEntry(ctx, id, r.now())
+	if errors.Is(err, book.ErrNotFound) {
+		err = notFound("entry of a waitlist")
+	}
+	if err != nil {
+		return w, false, err
+	}
+	restaurant, _, _ := id.Day()
+	own, staff, err := r.whose(ctx, w.Entry.Diner, restaurant)
+	if err == nil && !own && !staff {
+		err = notFound("entry of a waitlist")
+	}
+	return w, staff, err
 }
 
 // whose tells whether something is the caller's own, or of the restaurant he works at.

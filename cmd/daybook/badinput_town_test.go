@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"daybook/eventstore"
+	"daybook/eventstore/codec"
 )
 
 // town is a house with people, restaurants and reservations in it.
@@ -18,6 +21,7 @@ type town struct {
 	tables                         []string
 	otherTable                     string
 	pending, firm, doomed, foreign string // reservations: the diner's three, and the rival's
+	event                          string // the diner's own
 	good                           map[string]goodRequest
 }
 
@@ -59,6 +63,15 @@ func newTown(t *testing.T, h *house) *town {
 	waiting := town.diner.send(http.MethodPost, "/waitlist/join", fmt.Sprintf(
 		`{"restaurantId":%q,"date":%q,"from":"19:00","to":"20:00","party":2}`, town.open, h.inDays(4))).want(t, 201, "").field("waitlistId")
 
+	events, eventAt := 0, 0
+	for r, err := range h.engines.store.ReadAll(t.Context(), eventstore.Start, eventstore.Filter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if events++; r.Type == codec.TypeUserRegistered { // the diner was the last to register
+			town.event, eventAt = r.ID.String(), events
+		}
+	}
 	id := map[string]string{"id": town.open}
 	special := map[string]string{"id": town.open, "date": h.inDays(40)}
 	table := map[string]string{"id": town.open, "tableId": town.tables[0]}
@@ -112,11 +125,17 @@ func newTown(t *testing.T, h *house) *town {
 		"read-restaurant":     {params: id},
 		"search-restaurants": {query: "q=test&cuisine=Test&city=Testville&near=52.5,13.4&radius=5000&minRating=0&time=19:00&party=2&sort=distance&limit=5&date=" + h.tomorrow(),
 			anything: []string{"query.q", "query.cuisine", "query.city"}},
-		"read-waitlist-entry": {token: town.diner.token, params: map[string]string{"id": waiting}},
-		"read-day":            {token: town.owner.token, params: map[string]string{"id": town.open, "date": h.tomorrow()}},
-		"read-availability":   {params: id, query: "alternatives=true&party=2&date=" + h.tomorrow()},
-		"stream-availability": {params: id, query: "limit=1&party=2&date=" + h.tomorrow()},
-		"read-calendar":       {params: id, query: "party=2&month=" + h.tomorrow()[:7]},
+		"read-waitlist-entry":   {token: town.diner.token, params: map[string]string{"id": waiting}},
+		"read-checkpoint":       {query: "format=json"},
+		"prove-inclusion":       {params: map[string]string{"eventId": town.event}, query: fmt.Sprintf("size=%d", eventAt)},
+		"prove-consistency":     {query: "from=1&to=2"},
+		"read-verifier-key":     {},
+		"read-receipt":          {token: town.diner.token, params: map[string]string{"eventId": town.event}},
+		"read-waitlist-receipt": {token: town.diner.token, params: map[string]string{"id": waiting}},
+		"read-day":              {token: town.owner.token, params: map[string]string{"id": town.open, "date": h.tomorrow()}},
+		"read-availability":     {params: id, query: "alternatives=true&party=2&date=" + h.tomorrow()},
+		"stream-availability":   {params: id, query: "limit=1&party=2&date=" + h.tomorrow()},
+		"read-calendar":         {params: id, query: "party=2&month=" + h.tomorrow()[:7]},
 	}
 	town.addEvening()
 	return town

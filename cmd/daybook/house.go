@@ -28,6 +28,7 @@ import (
 	"daybook/projections/availability"
 	"daybook/projections/book"
 	"daybook/projections/discovery"
+	"daybook/projections/proof"
 	"daybook/projections/reporting"
 	"daybook/readapi"
 	"daybook/writeapi"
@@ -89,8 +90,8 @@ func openHouse(ctx context.Context, cfg houseConfig) (h *house, err error) {
 		h.engines.store = cfg.wrap(h.engines.store)
 	}
 	h.codec = codec.New(h.engines.keys)
-	var keys [3][]byte
-	for i, name := range []string{"request-bodies", "e-mail-addresses", "access-tokens"} {
+	var keys [4][]byte
+	for i, name := range []string{"request-bodies", "e-mail-addresses", "access-tokens", headsSecret} {
 		if keys[i], err = h.engines.secret(ctx, name); err != nil {
 			return h, err
 		}
@@ -107,6 +108,9 @@ func openHouse(ctx context.Context, cfg houseConfig) (h *house, err error) {
 		return h, err
 	}
 	if h.views, err = openViews(h.engines, h.codec, cfg.clock); err != nil {
+		return h, err
+	}
+	if h.views.proof, err = openProof(cfg.Data, keys[3]); err != nil {
 		return h, err
 	}
 	if h.runner, err = projections.NewRunner(h.engines.store, projections.Options{Linger: linger}, h.views.all()...); err != nil {
@@ -131,6 +135,7 @@ var linger = map[string]time.Duration{
 	availability.Name: 20 * time.Millisecond,
 	"reporting":       250 * time.Millisecond,
 	"discovery":       100 * time.Millisecond,
+	proof.Name:        100 * time.Millisecond,
 }
 
 // startViews feeds the views.
@@ -182,6 +187,7 @@ func (h *house) start(ctx context.Context) error {
 	for _, p := range h.processes {
 		h.running.Go(func() error { return keepRunning(run, p) })
 	}
+	h.running.Go(func() error { h.views.proof.KeepSigning(run, headEvery); return nil })
 	if e := h.engines.embedded; e != nil {
 		h.running.Go(func() error { return watchStore(run, e) })
 	}
@@ -277,11 +283,12 @@ func (h *house) routes(closing <-chan struct{}) http.Handler {
 	writeapi.Register(api, h.app, h.signer)
 	readapi.Register(api, readapi.Views{
 		Book: h.views.book, Availability: h.views.availability, Reporting: h.engines.database, Discovery: h.views.discovery, Deliveries: h.engines.outbox,
-		Wait: h.runner.Wait, Head: h.engines.store.Head, OpenDay: h.openDay, Clock: h.cfg.clock,
+		Proof: h.views.proof,
+		Wait:  h.runner.Wait, Head: h.engines.store.Head, OpenDay: h.openDay, Clock: h.cfg.clock,
 		Closing: closing, Ledger: h.engines.store,
 	})
 	readapi.RegisterHouse(api, readapi.House{
-		Metrics: h.metrics.Handler(), Checks: h.checks(), Status: h.runner.Status,
+		Metrics: h.metrics.Handler(), Checks: h.checks(), Warnings: h.warnings, Status: h.runner.Status,
 	})
 	readapi.RegisterDocs(api)
 	h.observe()
@@ -316,6 +323,7 @@ func (h *house) observe() {
 	}
 	observeWebhooks(h.metrics, h.webhooks, h.engines)
 	observeLedger(h.metrics, h.engines)
+	observeProof(h.metrics, h.views.proof)
 }
 
 const stopTimeout = 20 * time.Second
@@ -360,6 +368,7 @@ type views struct {
 	reporting    *reporting.View
 	discovery    *discovery.Index
 	searchable   *discovery.View
+	proof        *proof.View
 }
 
 func openViews(e *engines, c *codec.Codec, clock func() time.Time) (v *views, err error) {
@@ -375,8 +384,14 @@ func openViews(e *engines, c *codec.Codec, clock func() time.Time) (v *views, er
 
 // all lists the views that are fed.
 func (v *views) all() []projections.View {
-	return []projections.View{v.availability, v.reporting, v.searchable}
+	return []projections.View{v.availability, v.reporting, v.searchable, v.proof}
 }
 
 // close writes down how far the views have come.
-func (v *views) close(ctx context.Context) error { return v.searchable.Close(ctx) }
+func (v *views) close(ctx context.Context) error {
+	err := v.searchable.Close(ctx)
+	if v.proof != nil {
+		err = errors.Join(err, v.proof.Close())
+	}
+	return err
+}

@@ -2,7 +2,6 @@ package canon
 
 import (
 	"bytes"
-	"encoding/hex"
 	"fmt"
 	"strconv"
 	"time"
@@ -271,17 +270,14 @@ func (c *cursor) instant(before string) time.Time {
 	return t.UTC()
 }
 
-func (c *cursor) id() (id eventstore.EventID) {
+func (c *cursor) id() eventstore.EventID {
 	const size = 36
 	if len(c.rest) < size {
 		c.fail("an event id")
-		return id
+		return eventstore.EventID{}
 	}
-	digits := bytes.ReplaceAll(c.rest[:size:size], []byte("-"), nil)
-	if len(digits) == 2*len(id) {
-		_, _ = hex.Decode(id[:], digits) // what is no id is written otherwise
-	}
-	if id.String() != string(c.rest[:size]) {
+	id, ok := eventstore.ParseEventID(string(c.rest[:size]))
+	if !ok {
 		c.fail("an event id")
 		return id
 	}

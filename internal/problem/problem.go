@@ -34,6 +34,7 @@ const (
 	Overloaded       domain.Code = "overloaded"
 	Unavailable      domain.Code = "unavailable"
 	OutcomeUnknown   domain.Code = "outcome_unknown"
+	LedgerDiffers    domain.Code = "ledger_differs"
 	Internal         domain.Code = "internal"
 )
 
@@ -60,6 +61,7 @@ var kinds = map[domain.Code]kind{
 	Overloaded:       {http.StatusServiceUnavailable, "Too many wait here already", 2},
 	Unavailable:      {http.StatusServiceUnavailable, "An engine cannot be reached", 5},
 	OutcomeUnknown:   {http.StatusServiceUnavailable, "It is not known whether it was done", 1},
+	LedgerDiffers:    {http.StatusConflict, "The ledger is not the one that was signed", 0},
 	Internal:         {http.StatusInternalServerError, "Something went wrong here", 0},
 
 	domain.CodeInvalid:         {http.StatusUnprocessableEntity, "A value is not allowed", 0},
