@@ -49,76 +49,83 @@ func (d *day) command(before restaurantday.State, entries []entry) found {
 	return f
 }
 
-// same reports whether two lists of events tell the same, but for what is personal.
+// same reports whether two lists of events tell the same. What is personal was not read; so
+// whether an amendment that is taken back told details that were others cannot be known.
 func same(a, b []restaurantday.Event) bool {
-	return slices.EqualFunc(a, b, func(a, b restaurantday.Event) bool { return reflect.DeepEqual(bare(a), bare(b)) })
+	return slices.EqualFunc(a, b, func(a, b restaurantday.Event) bool { return reflect.DeepEqual(untold(a), untold(b)) })
 }
 
-// bare is an event without what it tells of persons, and without a plan's memory: a list
-// that is empty is the same as none.
-func bare(e restaurantday.Event) restaurantday.Event {
-	switch e := e.(type) {
-	case restaurantday.Held:
-		e.Details, e.Code, e.Override.Reason = restaurantday.Details{}, "", ""
-		return e
-	case restaurantday.Amended:
-		e.Details, e.Override.Reason = restaurantday.Details{}, ""
-		return e
-	case restaurantday.Cancelled:
-		e.Reason = ""
-		return e
-	case restaurantday.WaitlistJoined:
-		e.Details, e.Code = restaurantday.Details{}, ""
-		return e
+func untold(e restaurantday.Event) restaurantday.Event {
+	if a, ok := e.(restaurantday.Amended); ok {
+		a.Told, a.Details = false, restaurantday.Details{}
+		return a
 	}
 	return e
 }
 
 // candidates are the commands that may have written the first of events, the likelier first.
 func (d *day) candidates(before restaurantday.State, events []restaurantday.Event, entries []entry) []restaurantday.Command {
-	who, now := entries[0].meta.Actor, events[0].DecidedAt()
+	now := events[0].DecidedAt()
 	var opening *restaurantday.Open
+	var list []restaurantday.Command
 	lapsed := false
 	for i, e := range events {
-		rest := events[i+1:]
 		switch e := e.(type) {
 		case restaurantday.Opened:
 			opening = &restaurantday.Open{Now: e.At, Restaurant: e.Restaurant, Date: e.Date, Plan: &e.Plan}
+			continue
 		case restaurantday.Expired:
 			lapsed = true
+			continue
 		case restaurantday.Reassigned, restaurantday.WaitlistPassedOver, restaurantday.WaitlistOffered:
-			// They make way for what comes after them.
+			continue // they make way for what comes after them
 		case restaurantday.Held:
-			if e.Source != restaurantday.SourceWaitlist {
-				return held(e, rest, who, opening)
+			if e.Source == restaurantday.SourceWaitlist {
+				continue
 			}
-		case restaurantday.WaitlistJoined:
-			return []restaurantday.Command{restaurantday.JoinWaitlist{
-				Now: now, Opening: opening, Actor: who, Diner: e.Diner, Party: e.Party, From: e.From, To: e.To, Wish: e.Wish, WalkIn: e.WalkIn,
-			}}
 		case restaurantday.WaitlistLeft:
-			switch e.Reason {
-			case restaurantday.LeftLapsed: // goes with what expired
-			case restaurantday.LeftPast:
-				return []restaurantday.Command{restaurantday.Lapse{Now: now}}
-			default:
-				return []restaurantday.Command{restaurantday.LeaveWaitlist{Now: now, Actor: who, Entry: e.Entry}}
+			if e.Reason == restaurantday.LeftLapsed {
+				continue // it goes with what expired
 			}
-		case restaurantday.PlanFenced:
-			return d.fencing(e, who, now)
-		case restaurantday.PlanChanged:
-			return []restaurantday.Command{changing(e, who, now)}
-		default:
-			return ofEntry(before, e, rest, who, now)
 		}
+		list = d.writing(before, e, events[i+1:], entries[0].meta.Actor, now, opening)
+		break
 	}
-	switch {
-	case lapsed:
-		return []restaurantday.Command{restaurantday.Lapse{Now: now}}
-	case opening != nil:
-		return []restaurantday.Command{*opening}
+	// What the house does by itself at one instant cannot be told apart by its metadata.
+	if opening != nil {
+		list = append(list, *opening)
 	}
-	return nil
+	if lapsed {
+		list = append(list, restaurantday.Lapse{Now: now})
+	}
+	return list
+}
+
+// writing are the commands that write e, before rest.
+func (d *day) writing(
+	before restaurantday.State, e restaurantday.Event, rest []restaurantday.Event, who domain.Actor, now domain.Instant, opening *restaurantday.Open,
+) []restaurantday.Command {
+	switch e := e.(type) {
+	case restaurantday.Held:
+		return held(e, rest, who, opening)
+	case restaurantday.Recorded:
+		return recorded(e, who, opening)
+	case restaurantday.WaitlistJoined:
+		return []restaurantday.Command{restaurantday.JoinWaitlist{
+			Now: now, Opening: opening, Actor: who, Diner: e.Diner, Party: e.Party, From: e.From, To: e.To, Wish: e.Wish, WalkIn: e.WalkIn,
+			Code: e.Code,
+		}}
+	case restaurantday.WaitlistLeft:
+		if e.Reason == restaurantday.LeftPast {
+			return []restaurantday.Command{restaurantday.Lapse{Now: now}}
+		}
+		return []restaurantday.Command{restaurantday.LeaveWaitlist{Now: now, Actor: who, Entry: e.Entry}}
+	case restaurantday.PlanFenced:
+		return d.fencing(before, e, who, now)
+	case restaurantday.PlanChanged:
+		return []restaurantday.Command{changing(e, who, now)}
+	}
+	return ofEntry(before, e, rest, who, now)
 }
 
 // held is what came to a new entry of the book that nobody was offered.
@@ -126,7 +133,7 @@ func held(e restaurantday.Held, rest []restaurantday.Event, who domain.Actor, op
 	if e.Source != restaurantday.SourceWalkIn {
 		hold := restaurantday.Hold{
 			Now: e.At, Opening: opening, Actor: who, Diner: e.Diner, Party: e.Party, StartsAt: e.Slot.StartsAt, Wish: e.Wish,
-			Override: override(e.Override), MovedFrom: e.MovedFrom,
+			Override: e.Override, MovedFrom: e.MovedFrom, Code: e.Code,
 		}
 		if len(rest) > 0 {
 			c, ok := rest[0].(restaurantday.Confirmed)
@@ -135,7 +142,8 @@ func held(e restaurantday.Held, rest []restaurantday.Event, who domain.Actor, op
 		return []restaurantday.Command{hold}
 	}
 	walkIn := restaurantday.WalkIn{
-		Now: e.At, Opening: opening, Actor: who, Diner: e.Diner, Party: e.Party, Wish: e.Wish, Override: override(e.Override),
+		Now: e.At, Opening: opening, Actor: who, Diner: e.Diner, Party: e.Party, Wish: e.Wish, Override: e.Override,
+		Code: e.Code,
 	}
 	for _, e := range rest {
 		switch e := e.(type) {
@@ -152,6 +160,21 @@ func held(e restaurantday.Held, rest []restaurantday.Event, who domain.Actor, op
 	return []restaurantday.Command{walkIn, chosen}
 }
 
+// recorded is what came to a booking of another system. For how long it has its tables there
+// was told, or is the plan's turn.
+func recorded(e restaurantday.Recorded, who domain.Actor, opening *restaurantday.Open) (list []restaurantday.Command) {
+	minutes := func(i domain.Interval) int { return int(i.To-i.From) / 60_000 }
+	for _, m := range []int{0, minutes(e.Turn), minutes(e.Occupied)} {
+		list = append(list, restaurantday.Record{
+			Now: e.At, Opening: opening, Actor: who, Fact: e.Fact, Status: e.Status, Party: e.Party, StartsAt: e.Slot.StartsAt, Time: e.Slot.Time,
+			Minutes: m, Code: e.Code,
+		})
+	}
+	return list
+}
+
+// override is one with a reason, which is personal and was not read: rules are set aside for
+// a reason only.
 func override(o restaurantday.Override) restaurantday.Override {
 	if o.Rule != "" {
 		o.Reason = asWas
@@ -177,7 +200,13 @@ func ofEntry(
 				}
 			}
 		}
-		return one(restaurantday.Cancel{Now: now, Actor: who, Number: e.Number})
+		cancel := restaurantday.Cancel{Now: now, Actor: who, Number: e.Number}
+		if len(rest) > 0 {
+			if left, ok := rest[0].(restaurantday.WaitlistLeft); ok && left.Reason == restaurantday.LeftDeclined {
+				return []restaurantday.Command{restaurantday.LeaveWaitlist{Now: now, Actor: who, Entry: left.Entry}, cancel}
+			}
+		}
+		return one(cancel)
 	case restaurantday.Amended:
 		return amending(before, e, who, now)
 	case restaurantday.TablesMoved:
@@ -214,6 +243,11 @@ func ofEntry(
 		if r, ok := before.Reservation(e.Number); ok {
 			return one(restaurantday.FinishMove{Now: now, Actor: who, Number: e.Number, Move: r.Moving.Move, To: e.To})
 		}
+	case restaurantday.Withdrawn:
+		withdraw := restaurantday.Withdraw{Now: now, Actor: who, Batch: e.Batch}
+		forced := withdraw
+		forced.Force = true
+		return []restaurantday.Command{withdraw, forced}
 	case restaurantday.MoveAborted:
 		return one(restaurantday.AbortMove{Now: now, Actor: who, Number: e.Number, Move: e.Move, Reason: e.Reason})
 	}
@@ -227,7 +261,7 @@ func amending(before restaurantday.State, e restaurantday.Amended, who domain.Ac
 	if !ok {
 		return nil
 	}
-	c := restaurantday.Amend{Now: now, Actor: who, Number: e.Number, Override: override(e.Override)}
+	c := restaurantday.Amend{Now: now, Actor: who, Number: e.Number, Override: e.Override}
 	if e.Party != r.Party {
 		c.Party = e.Party
 	}
@@ -257,7 +291,9 @@ func changing(e restaurantday.PlanChanged, who domain.Actor, now domain.Instant)
 
 // fencing is what came to a fence. It was set up against a plan that the day got later, or
 // is yet to get.
-func (d *day) fencing(e restaurantday.PlanFenced, who domain.Actor, now domain.Instant) (list []restaurantday.Command) {
+func (d *day) fencing(
+	before restaurantday.State, e restaurantday.PlanFenced, who domain.Actor, now domain.Instant,
+) (list []restaurantday.Command) {
 	add := func(plan *restaurantday.Plan) {
 		list = append(list, restaurantday.FencePlan{Now: now, Actor: who, Change: e.Change, Plan: plan})
 	}
@@ -268,12 +304,12 @@ func (d *day) fencing(e restaurantday.PlanFenced, who domain.Actor, now domain.I
 		}
 	}
 	revision, err := strconv.ParseUint(e.Change, 10, 64)
-	if err != nil || d.history.Plan == nil {
+	if err != nil || !before.Opened() {
 		return list
 	}
 	// Days stay in the zone they were opened in.
 	v := version{state: d.r.at(revision), revision: revision}
-	v.state.Profile.TimeZone = d.history.Agreed().Zone
+	v.state.Profile.TimeZone = before.Agreed().Zone
 	if plan, err := v.planOf(d.past.date); err == nil {
 		add(plan)
 	}

@@ -354,8 +354,13 @@ func keyOf(m map[uint32]uint32, there uint32) (uint32, bool) {
 // ownNumber is the entry that a request made for itself; 0 for none.
 func ownNumber(events []restaurantday.Event) uint32 {
 	for _, e := range events {
-		if held, ok := e.(restaurantday.Held); ok && held.Source != restaurantday.SourceWaitlist {
-			return held.Number
+		switch e := e.(type) {
+		case restaurantday.Held:
+			if e.Source != restaurantday.SourceWaitlist {
+				return e.Number
+			}
+		case restaurantday.Recorded:
+			return e.Number
 		}
 	}
 	return 0

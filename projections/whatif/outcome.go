@@ -1,7 +1,6 @@
 package whatif
 
 import (
-	"fmt"
 	"reflect"
 	"strings"
 
@@ -18,6 +17,7 @@ const (
 	KindWalkIn   Kind = "walk_in"
 	KindWaitlist Kind = "waitlist" // a place on the waitlist
 	KindMove     Kind = "move"     // of a reservation from another day
+	KindImport   Kind = "import"   // a booking of another system, recorded as it is
 )
 
 // Difference is one request, or one thing that was done later, of which the worlds came to
@@ -97,6 +97,8 @@ func kindOf(s restaurantday.Source) Kind {
 		return KindWalkIn
 	case restaurantday.SourceMove:
 		return KindMove
+	case restaurantday.SourceImport:
+		return KindImport
 	default:
 		return KindBooking
 	}
@@ -105,7 +107,7 @@ func kindOf(s restaurantday.Source) Kind {
 // isRequest reports whether a command asks for a table, or to wait for one.
 func isRequest(c restaurantday.Command) bool {
 	switch c.(type) {
-	case restaurantday.Hold, restaurantday.WalkIn, restaurantday.JoinWaitlist:
+	case restaurantday.Hold, restaurantday.WalkIn, restaurantday.JoinWaitlist, restaurantday.Record:
 		return true
 	}
 	return false
@@ -114,9 +116,14 @@ func isRequest(c restaurantday.Command) bool {
 // lost is something done in history that the other world refused, or that no command of
 // today's rules comes to.
 func (d *day) lost(f found, c restaurantday.Command, events []restaurantday.Event, no *domain.Rejection) Difference {
-	diff := Difference{Date: d.past.date, At: events[0].DecidedAt(), What: verb(f.command), History: Outcome{Status: "done"}}
-	if !f.exact {
-		diff.What = fmt.Sprintf("%s, by rules of before", diff.What)
+	diff := Difference{Date: d.past.date, At: events[0].DecidedAt(), History: Outcome{Status: "done"}}
+	switch {
+	case f.command == nil:
+		diff.What = "unknown: " + verb(events[0])
+	case !f.exact:
+		diff.What = verb(f.command) + ", by rules of before"
+	default:
+		diff.What = verb(f.command)
 	}
 	if number := reflect.ValueOf(f.command); number.IsValid() {
 		if n := number.FieldByName("Number"); n.IsValid() {
@@ -137,12 +144,9 @@ func (d *day) lost(f found, c restaurantday.Command, events []restaurantday.Even
 	return diff
 }
 
-// verb is a command's name in small letters.
-func verb(c restaurantday.Command) string {
-	if c == nil {
-		return "unknown"
-	}
-	name := reflect.TypeOf(c).Name()
+// verb is a command's name, or an event's, in small letters.
+func verb(v any) string {
+	name := reflect.TypeOf(v).Name()
 	var b strings.Builder
 	for i, r := range name {
 		if i > 0 && r >= 'A' && r <= 'Z' {

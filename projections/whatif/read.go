@@ -131,12 +131,27 @@ func each[E any](
 	return nil
 }
 
-// withoutPersons puts a mark in place of details that were told anew. They are not read,
-// but that they became others counts for what can be undone.
+// withoutPersons leaves out what parties told of themselves, the little of it that is not
+// personal, too. It puts marks in its place where it counts that there was something:
+// details that were told anew count for what can be undone, and a rule is only set aside
+// for a reason.
 func withoutPersons(e restaurantday.Event, revision uint64) restaurantday.Event {
-	if a, ok := e.(restaurantday.Amended); ok && a.Told {
-		a.Details = restaurantday.Details{Notes: "as told at revision " + strconv.FormatUint(revision, 10)}
-		return a
+	switch e := e.(type) {
+	case restaurantday.Held:
+		e.Details, e.Override = restaurantday.Details{}, override(e.Override)
+		return e
+	case restaurantday.Recorded:
+		e.Details = restaurantday.Details{}
+		return e
+	case restaurantday.WaitlistJoined:
+		e.Details = restaurantday.Details{}
+		return e
+	case restaurantday.Amended:
+		e.Details, e.Override = restaurantday.Details{}, override(e.Override)
+		if e.Told {
+			e.Details.Notes = "as told at revision " + strconv.FormatUint(revision, 10)
+		}
+		return e
 	}
 	return e
 }

@@ -35,6 +35,9 @@ func (d *day) translate(before restaurantday.State, f found, events []restaurant
 		c.Wish = d.wish(c.Wish)
 		c.Opening, err = d.opening(before, c.Opening, c.Now)
 		return c, err
+	case restaurantday.Record:
+		c.Opening, err = d.opening(before, c.Opening, c.Now)
+		return c, err
 	case restaurantday.LeaveWaitlist:
 		w, ok := here.WaitlistEntry(d.entries[c.Entry])
 		if !ok || w.Status == restaurantday.WaitlistAccepted {
@@ -60,7 +63,10 @@ func (d *day) translate(before restaurantday.State, f found, events []restaurant
 		}
 		c.Plan, err = d.r.other(d.past.date, c.Plan)
 		return c, err
-	case restaurantday.Lapse:
+	case restaurantday.Lapse, restaurantday.Withdraw:
+		if !here.Opened() {
+			return nil, nil
+		}
 		return c, nil
 	}
 	return d.onEntry(f.command), nil
@@ -119,8 +125,8 @@ func (d *day) walkingIn(before restaurantday.State, c restaurantday.WalkIn, even
 	return c, err
 }
 
-// wish is what a party wishes for, without a table that the other plan does not have: it
-// could not have asked for that.
+// wish is what a party wishes for, without a table that the other plan took away: it could
+// not have asked for that.
 func (d *day) wish(w restaurantday.Wish) restaurantday.Wish {
 	if w.Table != "" && !d.has([]domain.TableID{w.Table}) {
 		w.Table = ""
@@ -128,12 +134,12 @@ func (d *day) wish(w restaurantday.Wish) restaurantday.Wish {
 	return w
 }
 
-// has reports whether the other world has these tables. Before it has a plan it is taken to
-// have them.
+// has reports whether the other plan left these tables where they were.
 func (d *day) has(tables []domain.TableID) bool {
-	plan := d.other.State.Plan
-	return plan == nil || !slices.ContainsFunc(tables, func(id domain.TableID) bool {
-		return !slices.ContainsFunc(plan.Tables, func(t restaurantday.Table) bool { return t.ID == id })
+	here, there := d.history.Plan, d.other.State.Plan
+	return here == nil || there == nil || !slices.ContainsFunc(tables, func(id domain.TableID) bool {
+		is := func(t restaurantday.Table) bool { return t.ID == id }
+		return slices.ContainsFunc(here.Tables, is) && !slices.ContainsFunc(there.Tables, is)
 	})
 }
 

@@ -62,28 +62,33 @@ type Day struct {
 //
 // Errors: ErrNotFound; a rejection where the plan cannot be; the store's and the codec's.
 func Ask(ctx context.Context, ledger eventstore.Reader, q Question) (Answer, error) {
+	a, _, err := ask(ctx, ledger, q)
+	return a, err
+}
+
+func ask(ctx context.Context, ledger eventstore.Reader, q Question) (a Answer, r *replay, err error) {
 	h, err := read(ctx, ledger, q.Restaurant, q.From, q.To)
 	if err != nil {
-		return Answer{}, err
+		return a, nil, err
 	}
-	r := &replay{history: h, plan: q.Plan, days: make(map[domain.ServiceDate]*day, len(h.days)), plans: map[planKey]*restaurantday.Plan{}}
+	r = &replay{history: h, plan: q.Plan, days: make(map[domain.ServiceDate]*day, len(h.days)), plans: map[planKey]*restaurantday.Plan{}}
 	for _, d := range h.days {
 		r.days[d.date] = newDay(r, d)
 	}
 	for i, s := range h.steps() {
 		if i%256 == 0 && ctx.Err() != nil {
-			return Answer{}, ctx.Err()
+			return a, r, ctx.Err()
 		}
 		if err := r.days[s.date].step(s); err != nil {
-			return Answer{}, fmt.Errorf("%s of %s: %w", s.date, q.Restaurant, err)
+			return a, r, fmt.Errorf("%s of %s: %w", s.date, q.Restaurant, err)
 		}
 	}
 	profile := h.latest().Profile
-	a := Answer{Restaurant: q.Restaurant, Name: profile.Name, Zone: profile.TimeZone}
+	a = Answer{Restaurant: q.Restaurant, Name: profile.Name, Zone: profile.TimeZone}
 	for _, past := range h.days {
 		d := r.days[past.date]
 		if err := d.lapseOwn(q.Now); err != nil {
-			return Answer{}, err
+			return a, r, err
 		}
 		a.Days = append(a.Days, d.sideBySide(q.Now))
 		a.Decisions += d.decisions
@@ -92,7 +97,7 @@ func Ask(ctx context.Context, ledger eventstore.Reader, q Question) (Answer, err
 	slices.SortStableFunc(a.Differences, func(x, y Difference) int {
 		return cmp.Or(cmp.Compare(x.Date, y.Date), cmp.Compare(x.At, y.At))
 	})
-	return a, nil
+	return a, r, nil
 }
 
 // replay is one restaurant's history and the other world beside it.

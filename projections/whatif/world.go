@@ -5,6 +5,7 @@ import (
 	"daybook/domain/restaurantday"
 )
 
+// decider is the one by which history was decided, too.
 var decider = restaurantday.Decider()
 
 // World is a day's book that exists in memory alone, and what came of what was asked of it.
