@@ -16,6 +16,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/restaurant"
 	"daybook/domain/restaurantday"
+	"daybook/projections/whatif"
 )
 
 // compareCommand decides reservations that were made elsewhere under several ways to give
@@ -43,8 +44,8 @@ var ways = []way{
 
 // tally is what one way comes to.
 type tally struct {
-	accepted, covers, moves, movedFor, combined int
-	byRestaurant                                map[string]int // accepted
+	whatif.Tally
+	byRestaurant map[string]int // accepted
 }
 
 func (c *compareCommand) Run(ctx context.Context, out io.Writer) error {
@@ -114,7 +115,7 @@ func (w way) decide(
 		}
 		restaurants[zone] = s
 	}
-	played := make([]restaurantday.Replayed, len(order))
+	worlds := make([]whatif.World, len(order))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(importWorkers)
 	for i, d := range order {
@@ -128,26 +129,25 @@ func (w way) decide(
 			if err != nil {
 				return err
 			}
-			holds := make([]restaurantday.Hold, len(days[d]))
-			for i, r := range days[d] {
-				holds[i] = restaurantday.Hold{Now: r.at, Actor: domain.Importer(), Party: r.party, StartsAt: r.startsAt, Confirm: true, InOrder: true}
+			for _, r := range days[d] {
+				_, _, err := worlds[i].Do(restaurantday.Hold{
+					Now: r.at, Opening: &restaurantday.Open{Now: r.at, Restaurant: s.ID, Date: d.date, Plan: day},
+					Actor: domain.Importer(), Party: r.party, StartsAt: r.startsAt, Confirm: true, InOrder: true,
+				})
+				if err != nil {
+					return err
+				}
 			}
-			played[i], err = restaurantday.Replay(day, s.ID, d.date, holds)
-			return err
+			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return tally{}, err
 	}
 	t := tally{byRestaurant: map[string]int{}}
-	for i, p := range played {
-		n := p.Accepted()
-		t.accepted += n
-		t.byRestaurant[order[i].restaurant] += n
-		t.covers += p.Covers
-		t.moves += p.Moves
-		t.movedFor += p.Reassigned
-		t.combined += p.Combined
+	for i, w := range worlds {
+		t.Add(w.Tally)
+		t.byRestaurant[order[i].restaurant] += w.Tally.Accepted
 	}
 	return t, nil
 }
@@ -219,8 +219,8 @@ func printComparison(out io.Writer, tallies []tally, rows int) error {
 			}
 		}
 		slices.Sort(lost)
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", ways[i].name, t.accepted, rows-t.accepted, t.covers,
-			t.moves, t.movedFor, t.combined, gain, len(lost))
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", ways[i].name, t.Accepted, rows-t.Accepted, t.Covers,
+			t.Moves, t.Reassigned, t.Combined, gain, len(lost))
 		if len(lost) > 0 {
 			losers = append(losers, fmt.Sprintf("%s, restaurants that lose: %s", strings.TrimPrefix(ways[i].name, "+ "), strings.Join(lost, ", ")))
 		}
