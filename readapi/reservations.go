@@ -118,11 +118,17 @@ func (r *reads) own(ctx context.Context, row reporting.Reservation) ownReservati
 	if status == restaurantday.StatusPending && expires <= r.now() {
 		status = restaurantday.StatusExpired
 	}
-	f := httpapi.ReservationOf(row.ID, &restaurantday.Reservation{
+	entry := &restaurantday.Reservation{
 		Number: row.Number, Diner: row.Diner, Party: row.Party, Slot: restaurantday.Slot{Time: row.Time},
-		Turn: domain.Interval{From: row.StartsAt, To: row.EndsAt}, Tables: row.Tables, Status: status,
-		ExpiresAt: expires, Code: row.Code,
-	}, zone, uint64(row.Revision))
+		Turn: domain.Interval{From: row.StartsAt, To: row.EndsAt}, Tables: row.Tables, Bound: row.Bound, Status: status,
+		ExpiresAt: expires, Code: row.Code, Source: row.Origin, Covers: row.Covers, SeatedAt: row.SeatedAt,
+		By: row.CancelledBy, Late: row.Late, MovedFrom: row.MovedFrom, MovedTo: row.MovedTo,
+	}
+	if status == restaurantday.StatusCompleted {
+		entry.FreedAt = row.EndedAt
+	}
+	f := httpapi.ReservationOf(row.ID, entry, zone, uint64(row.Revision))
+	f.WaitlistID = string(row.Waitlist)
 	return ownReservation{f, name, httpapi.InZone(zone)(row.HeldAt)}
 }
 

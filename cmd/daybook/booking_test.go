@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,32 @@ func TestAStrangerBooks(t *testing.T) {
 	diner.get("/users/me/reservations", "Min-Ledger-Position", cancelled.position()).want(t, 200, "").json(t, &own)
 	if len(own.Items) != 1 || own.Items[0].Status != "cancelled" || own.Items[0].RestaurantName != "Test House" {
 		t.Errorf("own reservations: %+v", own)
+	}
+	diner.listsWhatItReads(t, cancelled.position())
+}
+
+// listsWhatItReads: the list of a diner's own reservations shows each as it is read by
+// itself, but for what is personal. Revisions are the reservation's in the list, and the
+// day's else.
+func (c client) listsWhatItReads(t *testing.T, position string) {
+	t.Helper()
+	var own struct{ Items []map[string]any }
+	c.get("/users/me/reservations", "Min-Ledger-Position", position).want(t, 200, "").json(t, &own)
+	if len(own.Items) == 0 {
+		t.Error("the list of own reservations is empty")
+	}
+	for _, listed := range own.Items {
+		var read map[string]any
+		c.get(fmt.Sprint("/reservations/", listed["reservationId"]), "Min-Ledger-Position", position).want(t, 200, "").json(t, &read)
+		for _, field := range []string{"restaurantName", "heldAt", "revision"} {
+			delete(listed, field)
+		}
+		for _, field := range []string{"$schema", "guest", "notes", "specialRequests", "occasion", "wish", "cancelReason", "movingTo", "revision"} {
+			delete(read, field)
+		}
+		if !reflect.DeepEqual(listed, read) {
+			t.Errorf("listed as %v\nread as %v", listed, read)
+		}
 	}
 }
 

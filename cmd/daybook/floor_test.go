@@ -186,7 +186,8 @@ func TestAnEvening(t *testing.T) {
 	if pinned.TableIDs[0] == other {
 		other = s.tables[1]
 	}
-	moved := post(late+"/move-table", fmt.Sprintf(`{"tableIds":[%q]}`, other)).want(t, 200, "").reservation(t)
+	last := post(late+"/move-table", fmt.Sprintf(`{"tableIds":[%q]}`, other)).want(t, 200, "")
+	moved := last.reservation(t)
 	if !moved.Bound || !slices.Equal(moved.TableIDs, []string{other}) {
 		t.Errorf("moved to another table: %+v", moved)
 	}
@@ -194,6 +195,7 @@ func TestAnEvening(t *testing.T) {
 	if got := s.owner.get(late, "Min-Ledger-Position", again.position()).want(t, 200, "").reservation(t); !got.Bound || got.Status != "confirmed" {
 		t.Errorf("as it is read: %+v", got)
 	}
+	s.diner.listsWhatItReads(t, last.position())
 }
 
 // TestAmending changes a reservation in part; where the new place is refused it keeps the old.

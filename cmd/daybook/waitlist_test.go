@@ -58,11 +58,13 @@ func TestTheWaitlist(t *testing.T) {
 	s.owner.send(http.MethodPatch, first+"/cancel", "").want(t, 200, "")
 	s.rival.send(http.MethodPost, "/reservations", fmt.Sprintf(
 		`{"restaurantId":%q,"date":%q,"time":"20:00","party":2}`, s.id, s.date)).want(t, 409, "no_table")
-	mine := s.diner.send(http.MethodPost, "/waitlist/"+one.WaitlistID+"/accept", "").want(t, 200, "").reservation(t)
+	accepted := s.diner.send(http.MethodPost, "/waitlist/"+one.WaitlistID+"/accept", "").want(t, 200, "")
+	mine := accepted.reservation(t)
 	if mine.Status != "confirmed" || mine.Time != "20:00" || mine.Source != "waitlist" || mine.WaitlistID != one.WaitlistID {
 		t.Errorf("accepted: %+v", mine)
 	}
 	s.diner.send(http.MethodDelete, "/waitlist/"+one.WaitlistID, "").want(t, 409, "not_waiting")
+	s.diner.listsWhatItReads(t, accepted.position())
 
 	// The second lets its offer lapse: it is the third's then, and the second is out.
 	s.owner.send(http.MethodPatch, second+"/cancel", "").want(t, 200, "")

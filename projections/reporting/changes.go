@@ -175,28 +175,31 @@ func (c *changes) reservation(id domain.ReservationID, d day, r eventstore.Recor
 		is.Slot.Time, is.Slot.Shift, int64(is.Turn.From), int64(is.Turn.To), int64(is.Occupied.To), instantOrNull(is.ExpiresAt),
 		is.Code, string(f.source), originOf(is), int64(is.HeldAt), instantOrNull(f.confirmedAt), instantOrNull(is.SeatedAt),
 		instantOrNull(endedAt), orNull(is.By), is.Late, int64(is.Covers), is.Exception, int64(len(is.Open())), batchOfFact(is), waitlistOf(d, is), orNull(is.MovedFrom),
-		orNull(is.MovedTo), int64(r.Revision), int64(r.Position))
+		orNull(is.MovedTo), is.Bound, int64(r.Revision), int64(r.Position))
 	// A table row tells that the table was had: so it does of a party that left.
 	has := is.Status.Live() || is.Status == restaurantday.StatusCompleted
 	if was != nil {
 		for _, table := range was.Tables {
 			if !slices.Contains(is.Tables, table) {
 				c.tables.put(tableOf{id, table}, string(id), string(table), string(d.restaurant), date,
-					int64(was.Occupied.From), int64(was.Occupied.To), seatsAt(after, table), false, int64(r.Revision))
+					int64(was.Occupied.From), int64(was.Occupied.To), seatsAt(after, table), false, true, int64(r.Revision))
 			}
 		}
 	}
 	for _, table := range is.Tables {
 		c.tables.put(tableOf{id, table},
 			string(id), string(table), string(d.restaurant), date, int64(is.Occupied.From), int64(is.Occupied.To),
-			seatsAt(after, table), has, int64(r.Revision))
+			seatsAt(after, table), has, false, int64(r.Revision))
 	}
 }
+
+// originBooking is how the column origin names restaurantday.SourceBooking.
+const originBooking = "booking"
 
 // originOf is how a reservation came to be.
 func originOf(r *restaurantday.Reservation) string {
 	if r.Source == restaurantday.SourceBooking {
-		return "booking"
+		return originBooking
 	}
 	return string(r.Source)
 }

@@ -44,34 +44,49 @@ type Reservation struct {
 	ExpiresAt        domain.Instant
 	Code             string
 	Source           domain.ActorKind
+	Origin           restaurantday.Source
 	HeldAt           domain.Instant
 	ConfirmedAt      domain.Instant
+	SeatedAt         domain.Instant
 	EndedAt          domain.Instant
 	CancelledBy      restaurantday.CancelledBy
+	Late             bool             // cancelled after the last free cancellation
+	Covers           domain.PartySize // who sit, or sat
+	Waitlist         domain.WaitlistID
+	MovedFrom        domain.ReservationID
+	MovedTo          domain.ReservationID
 	Tables           []domain.TableID // by id
+	Bound            bool             // the tables are the party's own
 	Revision         eventstore.Revision
 	Position         eventstore.Position
 }
 
 const selectReservation = `SELECT reservation_id, restaurant_id, service_date, number, diner_id, party, status, slot_time, shift,
-	starts_at, ends_at, occupied_until, expires_at, confirmation_code, source, held_at, confirmed_at, ended_at, cancelled_by,
-	revision, position,
-	(SELECT string_agg(t.table_id, ' ' ORDER BY t.table_id) FROM reservation_tables t WHERE t.reservation_id = r.reservation_id)
+	starts_at, ends_at, occupied_until, expires_at, confirmation_code, source, origin, held_at, confirmed_at, seated_at, ended_at, cancelled_by,
+	late, covers, waitlist_id, moved_from, moved_to, bound, revision, position,
+	(SELECT string_agg(t.table_id, ' ' ORDER BY t.table_id) FROM reservation_tables t
+		WHERE t.reservation_id = r.reservation_id AND NOT t.given_up)
 	FROM reservations r `
 
 func scanReservation(row scanner) (Reservation, error) {
 	var r Reservation
 	var date string
-	var diner, cancelledBy, tables sql.NullString
-	var expiresAt, confirmedAt, endedAt sql.NullInt64
+	var diner, cancelledBy, waitlist, movedFrom, movedTo, tables sql.NullString
+	var expiresAt, confirmedAt, seatedAt, endedAt sql.NullInt64
 	var revision, position int64
 	if err := row.Scan(&r.ID, &r.Restaurant, &date, &r.Number, &diner, &r.Party, &r.Status, &r.Time, &r.Shift,
-		&r.StartsAt, &r.EndsAt, &r.OccupiedUntil, &expiresAt, &r.Code, &r.Source, &r.HeldAt, &confirmedAt, &endedAt, &cancelledBy,
-		&revision, &position, &tables); err != nil {
+		&r.StartsAt, &r.EndsAt, &r.OccupiedUntil, &expiresAt, &r.Code, &r.Source, &r.Origin, &r.HeldAt, &confirmedAt, &seatedAt, &endedAt,
+		&cancelledBy, &r.Late, &r.Covers, &waitlist, &movedFrom, &movedTo, &r.Bound, &revision, &position, &tables); err != nil {
 		return r, err
 	}
 	r.Diner, r.CancelledBy = domain.UserID(diner.String), restaurantday.CancelledBy(cancelledBy.String)
-	r.ExpiresAt, r.ConfirmedAt, r.EndedAt = domain.Instant(expiresAt.Int64), domain.Instant(confirmedAt.Int64), domain.Instant(endedAt.Int64)
+	r.Waitlist = domain.WaitlistID(waitlist.String)
+	r.MovedFrom, r.MovedTo = domain.ReservationID(movedFrom.String), domain.ReservationID(movedTo.String)
+	r.ExpiresAt, r.ConfirmedAt = domain.Instant(expiresAt.Int64), domain.Instant(confirmedAt.Int64)
+	r.SeatedAt, r.EndedAt = domain.Instant(seatedAt.Int64), domain.Instant(endedAt.Int64)
+	if r.Origin == originBooking {
+		r.Origin = restaurantday.SourceBooking
+	}
 	r.Revision, r.Position = eventstore.Revision(revision), eventstore.Position(position)
 	for id := range strings.FieldsSeq(tables.String) {
 		r.Tables = append(r.Tables, domain.TableID(id))

@@ -207,7 +207,7 @@ func TestOverlapsAreFound(t *testing.T) {
 		set := newRows[tableOf](tableRows)
 		promise := func(n uint32, date domain.ServiceDate, table domain.TableID, from, to domain.Instant, live bool) {
 			id := domain.NewReservationID(r, date, n)
-			set.put(tableOf{id, table}, string(id), string(table), string(r), date.String(), int64(from), int64(to), int64(2), live, int64(n))
+			set.put(tableOf{id, table}, string(id), string(table), string(r), date.String(), int64(from), int64(to), int64(2), live, false, int64(n))
 		}
 		promise(1, day1, a, evening, evening+3*hour, true)
 		promise(2, day1, a, evening+3*hour, evening+4*hour, true)    // touches

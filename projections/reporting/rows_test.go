@@ -27,6 +27,7 @@ func TestOneDayInRows(t *testing.T) {
 		staff := domain.Staff(userID(9))
 		l.do(r, day1, staff, holdOf(1, day1, opening+5, staff, 1, "18:00")) // 3
 		l.do(r, day1, domain.System(), restaurantday.Lapse{Now: opening + hour})
+		l.do(r, day1, staff, restaurantday.Pin{Now: opening + hour, Actor: staff, Number: 2})
 		records := l.records()
 		db := openDatabase(t, fresh())
 		applyAll(t, db.View(l.store, l.codec), records, 4)
@@ -66,8 +67,8 @@ func TestOneDayInRows(t *testing.T) {
 		confirmed.ID, confirmed.Number, confirmed.Party, confirmed.Time = id(2), 2, 4, "19:00"
 		confirmed.StartsAt, confirmed.EndsAt, confirmed.OccupiedUntil = evening+hour, evening+150*minute, evening+160*minute
 		confirmed.Status, confirmed.Source, confirmed.HeldAt, confirmed.ConfirmedAt = restaurantday.StatusConfirmed, domain.ActorImport, opening+3, opening+3
-		confirmed.Tables = []domain.TableID{tableID(1, 3)}
-		confirmed.Revision, confirmed.Position = revision(5)
+		confirmed.Tables, confirmed.Bound = []domain.TableID{tableID(1, 3)}, true
+		confirmed.Revision, confirmed.Position = revision(8)
 		equal(t, "confirmed", reservation(2), confirmed)
 
 		expired := common
@@ -91,7 +92,7 @@ func TestOneDayInRows(t *testing.T) {
 			Restaurant: r, Date: day1, OpenedAt: opening, PlanRevision: 7, Tables: 3, Seats: 8, Slots: 9,
 			Reservations: 3, Confirmed: 1, Cancelled: 1, Expired: 1, Covers: 4, Refused: 1,
 		}
-		want.Revision, want.Position = revision(7)
+		want.Revision, want.Position = revision(8)
 		equal(t, "day", day, want)
 		if _, err := db.DaySummary(ctx, r, day1+1); err != ErrNotFound {
 			t.Errorf("unknown day: got %v", err)

@@ -28,14 +28,14 @@ var (
 			"reservation_id", "restaurant_id", "service_date", "number", "diner_id", "party", "status", "slot_time", "shift",
 			"starts_at", "ends_at", "occupied_until", "expires_at", "confirmation_code", "source", "origin", "held_at", "confirmed_at",
 			"seated_at", "ended_at", "cancelled_by", "late", "covers", "exception", "conflicts", "import_batch", "waitlist_id", "moved_from", "moved_to",
-			"revision", "position",
+			"bound", "revision", "position",
 		},
 		fixed: []string{"restaurant_id", "service_date", "number", "diner_id", "held_at", "origin", "import_batch", "waitlist_id", "moved_from"},
 	}
 	tableRows = table{
 		name: "reservation_tables", key: []string{"reservation_id", "table_id"}, newer: "revision",
 		columns: []string{
-			"reservation_id", "table_id", "restaurant_id", "service_date", "starts_at", "occupied_until", "seats", "live", "revision",
+			"reservation_id", "table_id", "restaurant_id", "service_date", "starts_at", "occupied_until", "seats", "live", "given_up", "revision",
 		},
 		fixed: []string{"restaurant_id", "service_date"},
 	}
