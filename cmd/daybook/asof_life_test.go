@@ -48,8 +48,8 @@ func newLife(p *past) *life {
 	return l
 }
 
-// step does one thing, and reports whether it was accepted. Refusals are part of a life.
-func (l *life) step() bool {
+// step does one thing, or is refused it.
+func (l *life) step() {
 	p := l.past
 	p.advance(time.Duration(1+p.r.IntN(1500)) * time.Second)
 	kinds := []struct {
@@ -69,14 +69,12 @@ func (l *life) step() bool {
 	at := p.r.IntN(total)
 	for _, k := range kinds {
 		if at -= k.often; at < 0 {
-			wrote := k.do()
-			if wrote {
+			if k.do() {
 				l.did[k.name]++
 			}
-			return wrote
+			return
 		}
 	}
-	return false
 }
 
 func (l *life) summary() string {
