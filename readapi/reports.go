@@ -221,43 +221,67 @@ func (r *reads) refusals(ctx context.Context, a reportAsked) ([]reports.Refusals
 	return list, a.past.Position(), nil
 }
 
-// seatTime counts what was offered and sold. The tables do not tell what a day offers, least
-// of all one that nobody has asked for, so this is folded, for now as for then: of a day
-// with a book by its plan, else by the plan that the restaurant had when the day was over,
-// or has now.
+// seatTime counts what was offered and sold. What a day offers that nobody has asked for no
+// table tells, so that is folded, for now as for then: by the plan that the restaurant had
+// when the day was over, or has now.
 func (r *reads) seatTime(ctx context.Context, a reportAsked) ([]reports.SeatTime, eventstore.Position, error) {
-	p := a.past
+	var list []reports.SeatTime
+	var position eventstore.Position
+	p, dates := a.past, a.dates
 	if p == nil {
-		p = r.Book.Present(r.now())
+		if err := r.wait(ctx, reportingView, a.after); err != nil {
+			return nil, 0, err
+		}
+		times, known, at, err := r.Reporting.SeatTime(ctx, a.restaurant.ID, a.from(), a.to(), a.by)
+		if err != nil {
+			return nil, 0, ofEngine("reporting database", err)
+		}
+		list, position, p = times, at, r.Book.Present(r.now())
+		dates = slices.DeleteFunc(slices.Clone(dates), func(d domain.ServiceDate) bool { return known[d] })
 	}
-	over := make([]domain.Instant, len(a.dates))
-	for i, date := range a.dates {
+	over := make([]domain.Instant, len(dates))
+	for i, date := range dates {
 		over[i] = date.AddDays(1).Clock(a.restaurant.DayBoundary, a.zone) - 1
 	}
 	versions, err := p.Versions(ctx, a.restaurant.ID, over)
 	if err != nil {
 		return nil, 0, err
 	}
-	list, err := book.OfDays(ctx, p, a.restaurant.ID, a.dates, func(i int, d book.Day, opened bool) ([]reports.SeatTime, error) {
+	planned := func(i int) ([]reports.SeatTime, error) { return plannedSeatTime(versions[i], dates[i], p.At()) }
+	if a.past == nil {
+		for i := range dates {
+			more, err := planned(i)
+			if err != nil {
+				return nil, 0, err
+			}
+			list = append(list, more...)
+		}
+		return list, position, nil
+	}
+	list, err = book.OfDays(ctx, p, a.restaurant.ID, dates, func(i int, d book.Day, opened bool) ([]reports.SeatTime, error) {
 		if opened {
 			return reports.SeatTimeOf(d.State), nil
 		}
-		v := versions[i]
-		if !v.State.Registered() {
-			return nil, nil
-		}
-		zone, err := httpapi.Zone(v.State.Profile.TimeZone)
-		if err != nil {
-			return nil, err
-		}
-		d, err = book.Planned(v.State, v.Revision, a.dates[i], zone, p.At())
-		if _, refused := domain.Rejected(err); refused {
-			return nil, nil // it took no bookings
-		}
-		if err != nil {
-			return nil, err
-		}
-		return reports.SeatTimeOf(d.State), nil
+		return planned(i)
 	})
 	return list, p.Position(), err
+}
+
+// plannedSeatTime is what a day without a book would have to offer.
+func plannedSeatTime(v book.Version, date domain.ServiceDate, at domain.Instant) ([]reports.SeatTime, error) {
+	if !v.State.Registered() {
+		return nil, nil
+	}
+	zone, err := httpapi.Zone(v.State.Profile.TimeZone)
+	if err != nil {
+		return nil, err
+	}
+	d, err := book.Planned(v.State, v.Revision, date, zone, at)
+	if _, refused := domain.Rejected(err); refused {
+		return nil, nil // it took no bookings
+	}
+	if err != nil {
+		return nil, err
+	}
+	return reports.SeatTimeOf(d.State), nil
 }
