@@ -32,6 +32,7 @@ type Views struct {
 	Book         *book.Book
 	Availability *availability.View
 	Reporting    *reporting.Database
+	Words        *reporting.Words // of audit entries
 	Discovery    *discovery.Index
 	// Ledger is where what-ifs read history.
 	Ledger     eventstore.Reader
@@ -62,11 +63,12 @@ type reads struct {
 	planned planned
 	streams chan struct{} // has a place for each stream that may be open
 	whatIfs whatIfs
+	exports chan struct{} // likewise for each file that may be written at once
 }
 
 // Register adds the routes that read.
 func Register(api *httpapi.API, v Views) {
-	r := &reads{Views: v, streams: make(chan struct{}, maxStreams)}
+	r := &reads{Views: v, streams: make(chan struct{}, maxStreams), exports: make(chan struct{}, maxExports)}
 	r.restaurants(api)
 	r.search(api)
 	r.availability(api)

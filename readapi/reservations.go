@@ -2,7 +2,6 @@ package readapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
@@ -130,113 +129,6 @@ func (r *reads) own(ctx context.Context, row reporting.Reservation) ownReservati
 	f := httpapi.ReservationOf(row.ID, entry, zone, uint64(row.Revision))
 	f.WaitlistID = string(row.Waitlist)
 	return ownReservation{f, name, httpapi.InZone(zone)(row.HeldAt)}
-}
-
-// change is one entry of an audit trail.
-type change struct {
-	EventID       string          `json:"eventId"`
-	Position      uint64          `json:"position"`
-	Type          string          `json:"type"`
-	Date          string          `json:"date,omitempty" doc:"service date, where a day's book was changed"`
-	ReservationID string          `json:"reservationId,omitempty"`
-	Actor         actor           `json:"actor"`
-	DecidedAt     string          `json:"decidedAt" format:"date-time"`
-	RecordedAt    string          `json:"recordedAt" format:"date-time"`
-	Reason        string          `json:"reason,omitempty"`
-	ReasonGiven   bool            `json:"reasonGiven,omitempty" doc:"somebody said why in words, which the reservation itself keeps"`
-	Before        json.RawMessage `json:"before,omitempty" doc:"what it was"`
-	After         json.RawMessage `json:"after,omitempty" doc:"what it became"`
-}
-
-type actor struct {
-	Kind   string `json:"kind" enum:"diner,staff,system,import"`
-	UserID string `json:"userId,omitempty"`
-}
-
-func (r *reads) audit(api *httpapi.API) {
-	op := get("audit", "/restaurants/{id}/audit", "Every change, newest first: who, when, what, why, before, after", "Ledger")
-	op.Security, op.Errors = httpapi.LoggedIn, append(op.Errors, http.StatusNotFound, http.StatusForbidden)
-	httpapi.Handle(api, op, func(ctx context.Context, in *struct {
-		After
-		Paging
-		ID            string `path:"id" doc:"the restaurant's id, rst_…"`
-		From          string `query:"from" maxLength:"40" doc:"RFC 3339: decided at or after"`
-		To            string `query:"to" maxLength:"40" doc:"RFC 3339: decided before"`
-		Actor         string `query:"actor" maxLength:"30" doc:"a user id"`
-		ReservationID string `query:"reservationId" maxLength:"40"`
-		Type          string `query:"type" maxLength:"128" doc:"an event type, such as reservation.held"`
-	}) (*body[page[change]], error) {
-		state, _, err := r.restaurant(ctx, After{}, in.ID)
-		if err != nil {
-			return nil, err
-		}
-		if !state.MayManage(httpapi.User(ctx)) {
-			return nil, domain.Reject(domain.CodeForbidden, "only those who manage the restaurant see its audit trail")
-		}
-		q := reporting.AuditQuery{Restaurant: state.ID, Type: in.Type, Limit: in.Limit, Cursor: in.Cursor}
-		if q.From, err = instant("from", in.From); err != nil {
-			return nil, err
-		}
-		if q.To, err = instant("to", in.To); err != nil {
-			return nil, err
-		}
-		if in.Actor != "" {
-			if q.Actor, err = domain.ParseUserID(in.Actor); err != nil {
-				return nil, badQuery("actor", err.Error())
-			}
-		}
-		if in.ReservationID != "" {
-			id, err := domain.ParseReservationID(in.ReservationID)
-			if err != nil {
-				return nil, badQuery("reservationId", err.Error())
-			}
-			q.Reservations = []domain.ReservationID{id}
-		}
-		return r.trail(ctx, in.After, q, state.Profile.TimeZone)
-	})
-
-	history := get("reservation-history", "/reservations/{id}/history", "Every change of one reservation, oldest first", "Ledger")
-	history.Description = "With those of the reservations that it was moved from and to."
-	history.Security, history.Errors = httpapi.LoggedIn, append(history.Errors, http.StatusNotFound)
-	httpapi.Handle(api, history, func(ctx context.Context, in *struct {
-		After
-		Paging
-		ID string `path:"id" doc:"the reservation's id, rsv_…"`
-	}) (*body[page[change]], error) {
-		chain, _, err := r.visible(ctx, After{}, in.ID)
-		if err != nil {
-			return nil, err
-		}
-		restaurant, _, _ := chain[0].ID.Day()
-		q := reporting.AuditQuery{Restaurant: restaurant, OldestFirst: true, Limit: in.Limit, Cursor: in.Cursor}
-		for _, e := range chain {
-			q.Reservations = append(q.Reservations, e.ID)
-		}
-		return r.trail(ctx, in.After, q, chain[0].Zone)
-	})
-}
-
-func (r *reads) trail(ctx context.Context, a After, q reporting.AuditQuery, zone string) (*body[page[change]], error) {
-	if err := r.wait(ctx, reportingView, a); err != nil {
-		return nil, err
-	}
-	found, err := r.Reporting.Audit(ctx, q)
-	if err != nil {
-		return nil, ofEngine("reporting database", err)
-	}
-	at := httpapi.InZone(zone)
-	out := page[change]{Items: make([]change, len(found.Items)), NextCursor: found.NextCursor}
-	for i, e := range found.Items {
-		out.Items[i] = change{
-			EventID: e.Event, Position: uint64(e.Position), Type: e.Type, ReservationID: string(e.Reservation),
-			Actor: actor{Kind: string(e.Actor.Kind), UserID: string(e.Actor.User)}, DecidedAt: at(e.DecidedAt),
-			RecordedAt: at(e.RecordedAt), Reason: e.Reason, ReasonGiven: e.ReasonGiven, Before: e.Before, After: e.After,
-		}
-		if e.Date != 0 {
-			out.Items[i].Date = e.Date.String()
-		}
-	}
-	return &body[page[change]]{out}, nil
 }
 
 func instant(name, text string) (domain.Instant, error) {

@@ -283,8 +283,8 @@ func (h *house) routes(closing <-chan struct{}) http.Handler {
 	writeapi.Register(api, h.app, h.signer)
 	readapi.Register(api, readapi.Views{
 		Book: h.views.book, Availability: h.views.availability, Reporting: h.engines.database, Discovery: h.views.discovery, Deliveries: h.engines.outbox,
-		Proof: h.views.proof,
-		Wait:  h.runner.Wait, Head: h.engines.store.Head, OpenDay: h.openDay, Clock: h.cfg.clock,
+		Proof: h.views.proof, Words: reporting.NewWords(h.engines.store, h.codec),
+		Wait: h.runner.Wait, Head: h.engines.store.Head, OpenDay: h.openDay, Clock: h.cfg.clock,
 		Closing: closing, Ledger: h.engines.store,
 	})
 	readapi.RegisterHouse(api, readapi.House{

@@ -14,9 +14,9 @@ func (a *entry) day(e restaurantday.Event, before, after dayFold) (number uint32
 	case restaurantday.PlanFenced:
 		a.reason, a.before, a.after = "change_begins", planSnapshotOf(before.Plan), changed(after.Plan, e.Change, nil)
 	case restaurantday.PlanChanged:
-		now := changed(after.Plan, e.Change, e.Kept)
-		now.Settled = settledSnapshotsOf(e.Settled)
-		a.reason, a.before, a.after = "plan_changed", planSnapshotOf(before.Plan), now
+		now := changed(after.Agreed(), e.Change, e.Kept)
+		now.Settled = settledSnapshotsOf(after.State, e.Settled)
+		a.reason, a.before, a.after = "plan_changed", planSnapshotOf(before.Agreed()), now
 	case restaurantday.WaitlistJoined:
 		return a.waitlist(e.Entry, 0, before, after)
 	case restaurantday.WaitlistOffered:
@@ -108,6 +108,12 @@ func gainsBy(e restaurantday.Event) uint32 {
 		return moved.For
 	}
 	return 0
+}
+
+// tells reports whether an event changed what the party told of itself.
+func tells(e restaurantday.Event) bool {
+	amended, ok := e.(restaurantday.Amended)
+	return ok && amended.Told
 }
 
 func changed(p *restaurantday.Plan, change string, kept []uint32) planSnapshot {

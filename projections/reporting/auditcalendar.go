@@ -3,6 +3,7 @@ package reporting
 import (
 	"daybook/domain"
 	"daybook/domain/restaurant"
+	"daybook/domain/restaurantday"
 )
 
 // What follows are the parts of a restaurant beside its week and its tables, as the audit
@@ -45,6 +46,7 @@ func closureSnapshotOf(s restaurant.State, id domain.ClosureID) any {
 type blockSnapshot struct {
 	ID     domain.BlockID     `json:"blockId"`
 	Tables []domain.TableID   `json:"tableIds,omitempty"`
+	Names  []string           `json:"tables,omitempty"`
 	Date   domain.ServiceDate `json:"date"`
 	From   string             `json:"from"`
 	To     string             `json:"to"`
@@ -55,16 +57,22 @@ func blockSnapshotOf(s restaurant.State, id domain.BlockID) any {
 	for _, b := range s.Blocks {
 		if b.ID == id {
 			return blockSnapshot{
-				ID: b.ID, Tables: b.Tables, Date: b.Date, From: domain.FormatClock(b.From), To: domain.FormatClock(b.To), Reason: b.Reason,
+				ID: b.ID, Tables: b.Tables, Names: floorNames(s, b.Tables), Date: b.Date, From: domain.FormatClock(b.From), To: domain.FormatClock(b.To), Reason: b.Reason,
 			}
 		}
 	}
 	return nil
 }
 
+// floorNames is what the floor calls tables; the id of one that it has no longer.
+func floorNames(s restaurant.State, tables []domain.TableID) []string {
+	return tableNames(&restaurantday.Plan{Tables: s.Tables}, tables)
+}
+
 type combinationSnapshot struct {
 	ID     domain.CombinationID `json:"combinationId"`
 	Tables []domain.TableID     `json:"tableIds"`
+	Names  []string             `json:"tables"`
 	Min    domain.PartySize     `json:"minCapacity"`
 	Max    domain.PartySize     `json:"capacity"`
 }
@@ -72,7 +80,7 @@ type combinationSnapshot struct {
 func combinationSnapshotOf(s restaurant.State, id domain.CombinationID) any {
 	for _, c := range s.Combinations {
 		if c.ID == id {
-			return combinationSnapshot(c)
+			return combinationSnapshot{ID: c.ID, Tables: c.Tables, Names: floorNames(s, c.Tables), Min: c.Min, Max: c.Max}
 		}
 	}
 	return nil

@@ -41,18 +41,19 @@ func planDecisionSnapshotOf(e restaurant.PlanDecided) planDecisionSnapshot {
 
 // settledSnapshot is what became of one booking under the plan that took effect.
 type settledSnapshot struct {
-	Number  uint32 `json:"number"` // in the day's book
-	Asked   string `json:"asked,omitempty"`
-	Done    string `json:"done"`
-	Code    string `json:"code"`
-	NoTable bool   `json:"noTable,omitempty"`
+	ID      domain.ReservationID `json:"reservationId"`
+	Number  uint32               `json:"number"` // in the day's book
+	Asked   string               `json:"asked,omitempty"`
+	Done    string               `json:"done"`
+	Code    string               `json:"code"`
+	NoTable bool                 `json:"noTable,omitempty"`
 }
 
-func settledSnapshotsOf(list []restaurantday.Settlement) []settledSnapshot {
+func settledSnapshotsOf(day restaurantday.State, list []restaurantday.Settlement) []settledSnapshot {
 	var settled []settledSnapshot
 	for _, s := range list {
 		settled = append(settled, settledSnapshot{
-			Number: s.Number, Asked: string(s.Asked), Done: string(s.Done), Code: string(s.Code), NoTable: s.NoTable,
+			ID: day.ID(s.Number), Number: s.Number, Asked: string(s.Asked), Done: string(s.Done), Code: string(s.Code), NoTable: s.NoTable,
 		})
 	}
 	return settled

@@ -34,10 +34,11 @@ func TestWhatWasDecidedForOpenDays(t *testing.T) {
 			t.Errorf("%T: %v became %s, %v\nwant %s", c.event, was, got, err, c.want)
 		}
 	}
-	got, err := json.Marshal(settledSnapshotsOf([]restaurantday.Settlement{
+	got, err := json.Marshal(settledSnapshotsOf(restaurantday.State{Restaurant: domain.NewRestaurantID([16]byte{1}), Date: date}, []restaurantday.Settlement{
 		{Number: 7, Asked: restaurantday.Keep, Done: restaurantday.Keep, Code: domain.CodeClosed, NoTable: true}, {Number: 8, Done: restaurantday.Relocate, Code: domain.CodeNoTable},
 	}))
-	want := `[{"number":7,"asked":"keep","done":"keep","code":"closed","noTable":true},{"number":8,"done":"move","code":"no_table"}]`
+	eight := domain.NewReservationID(domain.NewRestaurantID([16]byte{1}), date, 8)
+	want := `[{"reservationId":"` + string(reservation) + `","number":7,"asked":"keep","done":"keep","code":"closed","noTable":true},{"reservationId":"` + string(eight) + `","number":8,"done":"move","code":"no_table"}]`
 	if err != nil || string(got) != want {
 		t.Errorf("got %s, %v\nwant %s", got, err, want)
 	}

@@ -102,8 +102,9 @@ func (v *View) collect(ctx context.Context, c *changes, r eventstore.Record) err
 		if e, known := after.last.Event.(webhook.Event); known {
 			c.webhookChanged(id, r, after.last.Meta, e, before.State, after.State)
 		}
+		return nil
 	}
-	return nil
+	return v.account(ctx, c, r)
 }
 
 func (c *changes) dayChanged(d day, r eventstore.Record, e restaurantday.Event, before, after dayFold) {
@@ -114,10 +115,10 @@ func (c *changes) dayChanged(d day, r eventstore.Record, e restaurantday.Event, 
 		entry.reservation = domain.NewReservationID(d.restaurant, d.date, number)
 		was, ok := before.Reservation(number)
 		if ok {
-			entry.before = reservationSnapshot{Reservation: was}
+			entry.before = reservationSnapshot{Reservation: was, plan: before.Agreed()}
 		}
 		if is, ok := after.Reservation(number); ok {
-			entry.after = reservationSnapshot{is, gainsBy(e)}
+			entry.after = reservationSnapshot{is, after.Agreed(), gainsBy(e), tells(e)}
 			c.reservation(entry.reservation, d, r, was, is, after)
 		}
 	}
@@ -252,6 +253,10 @@ func (c *changes) refused(d day, r eventstore.Record, e restaurantday.Refused) {
 func (c *changes) restaurantChanged(id domain.RestaurantID, r eventstore.Record, meta codec.Metadata, e restaurant.Event, before, after restaurant.State) {
 	entry := entry{record: r, meta: meta, restaurant: id}
 	entry.before, entry.after = restaurantSnapshots(e, before, after)
+	if decided, ok := e.(restaurant.BookingDecided); ok { // it belongs to that booking's history, too
+		entry.reservation, entry.reasonGiven = decided.Reservation, decided.Message != ""
+		_, entry.date, _ = decided.Reservation.Day()
+	}
 	c.entry(entry)
 	p := after.Profile
 	var price any

@@ -103,14 +103,14 @@ func TestAuditFilters(t *testing.T) {
 			keep  func(AuditEntry) bool
 		}{
 			"actor":        {AuditQuery{Restaurant: r, Actor: userID(9)}, func(e AuditEntry) bool { return e.Actor.User == userID(9) }},
-			"type":         {AuditQuery{Restaurant: r, Type: "reservation.held"}, func(e AuditEntry) bool { return e.Type == "reservation.held" }},
+			"type":         {AuditQuery{Restaurant: r, Types: []string{"reservation.held"}}, func(e AuditEntry) bool { return e.Type == "reservation.held" }},
 			"from":         {AuditQuery{Restaurant: r, From: middle.DecidedAt}, func(e AuditEntry) bool { return e.DecidedAt >= middle.DecidedAt }},
 			"to":           {AuditQuery{Restaurant: r, To: middle.DecidedAt}, func(e AuditEntry) bool { return e.DecidedAt < middle.DecidedAt }},
 			"reservation":  {AuditQuery{Restaurant: r, Reservations: []domain.ReservationID{reservation}}, func(e AuditEntry) bool { return e.Reservation == reservation }},
 			"history":      {AuditQuery{Reservations: []domain.ReservationID{reservation}}, func(e AuditEntry) bool { return e.Reservation == reservation }},
-			"no such type": {AuditQuery{Restaurant: r, Type: "x\x00\xff"}, func(AuditEntry) bool { return false }},
+			"no such type": {AuditQuery{Restaurant: r, Types: []string{"x\x00\xff"}}, func(AuditEntry) bool { return false }},
 			"all at once": {
-				AuditQuery{Restaurant: r, Actor: userID(9), Type: "reservation.held", From: opening, To: middle.DecidedAt},
+				AuditQuery{Restaurant: r, Actor: userID(9), Types: []string{"reservation.held"}, From: opening, To: middle.DecidedAt},
 				func(e AuditEntry) bool {
 					return e.Actor.User == userID(9) && e.Type == "reservation.held" && e.DecidedAt < middle.DecidedAt
 				},
@@ -170,7 +170,7 @@ func TestBadCursors(t *testing.T) {
 	}
 	for name, q := range map[string]AuditQuery{
 		"of another restaurant": {Restaurant: restaurantID(2), Cursor: audit.NextCursor},
-		"of another filter":     {Restaurant: restaurantID(1), Type: "day.opened", Cursor: audit.NextCursor},
+		"of another filter":     {Restaurant: restaurantID(1), Types: []string{"day.opened"}, Cursor: audit.NextCursor},
 		"of another order":      {Restaurant: restaurantID(1), OldestFirst: true, Cursor: audit.NextCursor},
 		"with a word":           {Restaurant: restaurantID(1), Cursor: base64.RawURLEncoding.EncodeToString(append(auditRaw[:len(auditRaw)-1:len(auditRaw)-1], 'x'))},
 	} {

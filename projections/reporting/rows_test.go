@@ -159,7 +159,7 @@ func TestAuditTellsBeforeAndAfter(t *testing.T) {
 			policy    = `{"holdMinutes":5,"horizonDays":30,"noticeMinutes":60,"bufferMinutes":10,"turnMinutes":[{"upToParty":2,"minutes":60},{"upToParty":4,"minutes":90}],"waitlistOfferMinutes":10,"tableBinding":"first_fit"}`
 			small     = `{"tableId":"TABLE1","number":"1","minCapacity":1,"capacity":2}`
 			large     = `{"tableId":"TABLE2","number":"2","minCapacity":2,"capacity":4}`
-			seating   = `"dinerId":"DINER","party":2,"time":"18:00","startsAt":"2026-11-21T18:00:00.000Z","endsAt":"2026-11-21T19:00:00.000Z","occupiedUntil":"2026-11-21T19:10:00.000Z","tableIds":["TABLE1"]`
+			seating   = `"dinerId":"DINER","party":2,"time":"18:00","startsAt":"2026-11-21T18:00:00.000Z","endsAt":"2026-11-21T19:00:00.000Z","occupiedUntil":"2026-11-21T19:10:00.000Z","tableIds":["TABLE1"],"tables":["1"]`
 			held      = `{"number":1,"status":"pending",` + seating + `,"expiresAt":"2026-11-18T18:05:00.100Z"}`
 			confirmed = `{"number":1,"status":"confirmed",` + seating + `}`
 			cancelled = `{"number":1,"status":"cancelled",` + seating + `}`
