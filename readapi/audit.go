@@ -6,14 +6,12 @@ import (
 	"net/http"
 	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"daybook/domain"
-	"daybook/eventstore/codec"
 	"daybook/internal/httpapi"
 	"daybook/projections/reporting"
 )
@@ -170,7 +168,7 @@ func (r *reads) auditQuery(ctx context.Context, in *auditAsked) (q reporting.Aud
 			return q, "", badQuery("type", "at most 20 types at once; a beginning such as reservation. stands for many")
 		}
 		for _, t := range q.Types {
-			if !knownType(t) {
+			if !reporting.KnownType(t) {
 				return q, "", badQuery("type", "there is no event type "+t+"; a beginning of some ends with a full stop")
 			}
 		}
@@ -179,13 +177,6 @@ func (r *reads) auditQuery(ctx context.Context, in *auditAsked) (q reporting.Aud
 }
 
 const maxTypes = 20
-
-// knownType reports whether there are events of a type, or of types that begin so.
-func knownType(t string) bool {
-	return slices.ContainsFunc(codec.Types(), func(known string) bool {
-		return known == t || strings.HasSuffix(t, ".") && strings.HasPrefix(known, t)
-	})
-}
 
 func (r *reads) trail(ctx context.Context, a After, q reporting.AuditQuery, to teller) (*body[page[change]], error) {
 	if err := r.wait(ctx, reportingView, a); err != nil {
@@ -229,6 +220,7 @@ func (r *reads) change(ctx context.Context, e reporting.AuditEntry, to teller) (
 	}
 	if !to.staff {
 		c.forDiner(to.user)
+		c.ReasonGiven = c.ReasonGiven && e.MeantForDiner()
 	}
 	if c.ReasonGiven {
 		words, err := r.Words.Of(ctx, e)
@@ -240,17 +232,12 @@ func (r *reads) change(ctx context.Context, e reporting.AuditEntry, to teller) (
 	return c, nil
 }
 
-// toDiner are the types of which the words that were given are meant for the diner, or are
-// his own.
-var toDiner = []string{codec.TypeReservationCancelled, codec.TypeRestaurantBookingDecided}
-
 // forDiner leaves out which of the restaurant's people acted, by which request, and what
 // they noted for themselves.
 func (c *change) forDiner(user domain.UserID) {
 	if c.Actor.UserID != string(user) {
 		c.Actor.UserID, c.Actor.APIKey, c.CommandID, c.RequestID, c.Correlation = "", "", "", "", ""
 	}
-	c.ReasonGiven = c.ReasonGiven && slices.Contains(toDiner, c.Type)
 }
 
 // utcInstants are the instants in what the audit keeps, which are in UTC.

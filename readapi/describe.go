@@ -56,6 +56,7 @@ var refusals = map[string][]domain.Code{
 		domain.CodeNotConfirmed, domain.CodeNotMoving),
 	"read-reservation": {domain.CodeNotFound},
 	"own-reservations": {},
+	"account-history":  {},
 
 	"seat-party": ofReservation(domain.CodeForbidden, domain.CodeMoving, domain.CodeNotConfirmed, domain.CodeHoldExpired, domain.CodeCancelled, domain.CodeTooEarly,
 		domain.CodeNoTable, domain.CodeBlocked),

@@ -143,6 +143,7 @@ func (h *house) seedRestaurant(ctx context.Context, i int, d demoRestaurant, own
 		}
 		tables = append(tables, restaurantday.Table{Number: strconv.Itoa(n + 1), Min: max(1, seats/3), Max: seats, Area: area})
 	}
+	ctx = commands.From(ctx, commands.Origin{Cause: "imp_demo"})
 	id, err := h.app.BringInRestaurant(ctx, commands.BringInRestaurant{
 		Key: "demo " + strconv.Itoa(i), At: domain.InstantOf(now.AddDate(0, -3, 0)), Owner: owner, Profile: d.profile,
 		Shifts: []restaurant.Shift{

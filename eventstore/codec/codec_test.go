@@ -121,6 +121,7 @@ func TestCorrelation(t *testing.T) {
 		"":                                     {},
 		"a":                                    {Correlation: "a", RequestID: "b", CommandID: [16]byte{1}},
 		"b":                                    {RequestID: "b", CommandID: [16]byte{1}},
+		"imp_1":                                {CommandID: [16]byte{1}, Actor: domain.Importer(), Cause: "imp_1"},
 		"01000000-0000-0000-0000-000000000000": {CommandID: [16]byte{1}},
 	} {
 		if got := m.CorrelationID(); got != want {

@@ -31,14 +31,16 @@ type Metadata struct {
 }
 
 // CorrelationID is the same for all that follows from one request, whoever did it: the
-// correlation that is on record, else the id of the request itself, else that of its
-// command. It is empty where the house acted on nobody's request.
+// correlation that is on record, else the id of the request itself or the batch of an import,
+// else the id of the command. It is empty where the house acted on nobody's request.
 func (m Metadata) CorrelationID() string {
 	switch {
 	case m.Correlation != "":
 		return m.Correlation
 	case m.RequestID != "":
 		return m.RequestID
+	case m.Actor.Kind == domain.ActorImport && m.Cause != "":
+		return m.Cause
 	case m.CommandID != [16]byte{}:
 		return eventstore.EventID(m.CommandID).String()
 	}

@@ -23,7 +23,7 @@ var sentences = map[string]func(told) string{
 	codec.TypeReservationPinned:       func(t told) string { return "Bound to " + t.tables(t.is) },
 	codec.TypeReservationUnpinned:     func(t told) string { return "No longer bound to " + t.tables(t.is) },
 	codec.TypeReservationSeated:       seated,
-	codec.TypeReservationCompleted:    func(t told) string { return "Left " + t.tables(t.is) + ": " + t.party() },
+	codec.TypeReservationCompleted:    func(t told) string { return "Left " + t.tables(t.is) + ": " + t.seating() },
 	codec.TypeReservationNoShow:       func(t told) string { return "Did not come: " + t.party() },
 	codec.TypeReservationReinstated: func(t told) string {
 		return "From " + t.text(t.was, "status") + " back to " + t.text(t.is, "status") + ": " + t.party()
@@ -70,7 +70,8 @@ var sentences = map[string]func(told) string{
 	codec.TypeRestaurantCombinationRemoved: func(t told) string { return "A combination of " + t.tables(t.was) + " was removed" },
 	codec.TypeRestaurantBookingDecided:     func(t told) string { return "Decided for a booking that a change touches: " + t.text(t.is, "do") },
 	codec.TypeRestaurantPlanDecided: func(t told) string {
-		return fmt.Sprintf("Decided for all others that the change touches: %s, on %d open days", orNone(t.text(t.is, "default")), len(t.list(t.is, "days")))
+		return fmt.Sprintf("Decided for bookings that the change touches where nothing else was said: %s; open days: %d",
+			orNone(t.text(t.is, "default")), len(t.list(t.is, "days")))
 	},
 
 	codec.TypeRestaurantImportBegun:     func(t told) string { return "An import began: " + t.imports() },
@@ -97,6 +98,22 @@ var sentences = map[string]func(told) string{
 // unshown are the types that no audit entry is made of.
 var unshown = map[string]string{
 	codec.TypeDemandRefused: "nobody changed anything; the table refusals has them",
+}
+
+// KnownType reports whether the audit has entries of a type or, where it ends with a full
+// stop, of types that begin so.
+func KnownType(name string) bool {
+	_, known := sentences[name]
+	for other := range sentences {
+		known = known || strings.HasSuffix(name, ".") && strings.HasPrefix(other, name)
+	}
+	return known
+}
+
+// MeantForDiner reports whether the words that were given are for the diner to read, or are
+// his own. Others are what the restaurant's people noted for themselves.
+func (e AuditEntry) MeantForDiner() bool {
+	return e.Type == codec.TypeReservationCancelled || e.Type == codec.TypeRestaurantBookingDecided
 }
 
 // told is an audit entry whose states are read.

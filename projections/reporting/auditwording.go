@@ -57,8 +57,7 @@ func (t told) tables(state map[string]any) string {
 
 // party tells of a reservation: how many, when and where.
 func (t told) party() string {
-	s := t.now()
-	return "party of " + t.text(s, "party") + " at " + t.text(s, "time") + ", " + t.tables(s)
+	return t.seating() + ", " + t.tables(t.now())
 }
 
 // waits tells of an entry of the waitlist.
@@ -76,7 +75,16 @@ func (t told) floorTable(state map[string]any) string {
 }
 
 func (t told) dates(state map[string]any) string {
-	return "from " + t.text(state, "from") + " to " + t.text(state, "to")
+	text := "from " + t.text(state, "from") + " to " + t.text(state, "to")
+	if why := t.text(state, "reason"); why != "" {
+		text += ": " + why
+	}
+	return text
+}
+
+// seating tells of a reservation without its tables.
+func (t told) seating() string {
+	return "party of " + t.text(t.now(), "party") + " at " + t.text(t.now(), "time")
 }
 
 func (t told) imports() string {
@@ -84,7 +92,7 @@ func (t told) imports() string {
 }
 
 // derived are the values that others of the same state say better.
-var derived = []string{"tableIds", "startsAt", "endsAt", "occupiedUntil"}
+var derived = []string{"tableIds", "startsAt", "endsAt", "occupiedUntil", "detailsChanged"}
 
 // changes lists what became another, with both values where they are short.
 func (t told) changes() string {
@@ -100,7 +108,7 @@ func (t told) changes() string {
 		}
 		parts = append(parts, name+" "+was+" to "+is)
 	}
-	if t.is["detailsChanged"] == true && !slices.Contains(parts, "detailsChanged") {
+	if t.is["detailsChanged"] == true {
 		parts = append(parts, "details")
 	}
 	if len(parts) == 0 {
