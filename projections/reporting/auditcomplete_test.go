@@ -59,6 +59,13 @@ type golden struct {
 	Metadata json.RawMessage       `json:"metadata"`
 }
 
+// noKeys is a key store that has dropped all.
+type noKeys struct{}
+
+func (noKeys) Ensure(context.Context, string) (codec.Key, error) { return codec.Key{}, codec.ErrErased }
+func (noKeys) Get(context.Context, string) (codec.Key, error)    { return codec.Key{}, codec.ErrErased }
+func (noKeys) Drop(context.Context, string) error                { return nil }
+
 // TestEveryFormHasItsEntry puts every form of an event that a ledger can hold where such
 // events stand, and looks for it in the audit: exactly one entry each, which is told in words
 // and says what is, or was.
@@ -87,6 +94,7 @@ func TestEveryFormHasItsEntry(t *testing.T) {
 	registered, tabled, hooked := find("restaurant.registered.v1"), find("restaurant.table_added.v1"), find("webhook.created.v1")
 
 	l := newLedger(t)
+	l.codec = codec.New(noKeys{}) // whom they tell of was erased
 	want := map[string]string{} // by the event's id
 	n := uint16(0)
 	write := func(stream eventstore.StreamName, g golden, number int) string {
