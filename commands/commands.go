@@ -84,6 +84,7 @@ type UseCases interface {
 	// Bookings of other systems, recorded as they are there.
 	RecordFacts(context.Context, Caller, domain.RestaurantID, RecordFacts) (FactsReport, error)
 	PreviewFacts(context.Context, Caller, domain.RestaurantID, RecordFacts) (FactsReport, error)
+	ZoneToManage(context.Context, Caller, domain.RestaurantID) (*time.Location, error)
 	UndoFacts(ctx context.Context, c Caller, id domain.RestaurantID, batch string, force bool) (FactsUndone, error)
 	SuspendWebhook(context.Context, domain.RestaurantID, domain.WebhookID, domain.Instant, webhook.Because) error
 	ForgetWebhook(context.Context, domain.WebhookID) error

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -337,4 +338,17 @@ func (f *factRun) sum() {
 	})
 	f.report.Results = f.results
 	slices.SortStableFunc(f.report.Results, func(a, b FactResult) int { return cmp.Compare(a.Line, b.Line) })
+}
+
+// ZoneToManage is the zone whose clocks a restaurant shows, for one of its own people who
+// is about to bring in times. Others are refused.
+func (a *App) ZoneToManage(ctx context.Context, c Caller, id domain.RestaurantID) (*time.Location, error) {
+	r, err := a.restaurantState(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if c.actor(r.State).Kind == domain.ActorDiner {
+		return nil, domain.Reject(domain.CodeForbidden, "only the restaurant's own people may do that")
+	}
+	return a.zoneOf(r)
 }

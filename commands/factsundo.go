@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -86,13 +87,7 @@ func (a *App) UndoFacts(ctx context.Context, c Caller, id domain.RestaurantID, b
 		return FactsUndone{}, err
 	}
 	slices.SortFunc(done.Kept, func(a, b KeptFact) int {
-		if a.StartsAt != b.StartsAt {
-			return int(a.StartsAt - b.StartsAt)
-		}
-		if a.ID < b.ID {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(a.StartsAt, b.StartsAt), cmp.Compare(a.ID, b.ID))
 	})
 	ended, err := a.restaurants.handle(ctx, stream, Request[restaurant.Command]{
 		Command: restaurant.EndUndoImport{Now: a.now(), Actor: who, Batch: batch, Withdrawn: withdrawn, Kept: len(done.Kept)}, Meta: meta,

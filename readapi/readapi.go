@@ -81,6 +81,7 @@ func Register(api *httpapi.API, v Views) {
 	r.webhooks(api)
 	r.ledger(api)
 	r.receipts(api)
+	r.imports(api)
 	r.reports(api)
 	r.whatIf(api)
 }

@@ -39,6 +39,7 @@ func Register(api *httpapi.API, app commands.UseCases, tokens Tokens) {
 	w.restaurants(api)
 	w.calendar(api)
 	w.floor(api)
+	w.imports(api)
 	w.reservations(api)
 	w.amending(api)
 	w.evening(api)
@@ -108,7 +109,7 @@ func refused(err error) error {
 var places = map[string]string{
 	"table_number": "number", "shift_name": "shifts", "days": "shifts", "opens": "shifts", "last_seating": "shifts", "closes": "shifts",
 	"slot_minutes": "shifts", "shift_turn_minutes": "shifts", "shift_pacing_covers": "shifts", "special_day_name": "name", "guest_name": "guest.name", "guest_email": "guest.email", "guest_phone": "guest.phone",
-	"tables": "tableIds", "webhooks": "url",
+	"tables": "tableIds", "webhooks": "url", "source": "mapping.source",
 }
 
 // invalid is the problem of a value that only the domain could refuse.

@@ -8,6 +8,8 @@ package factfile
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -242,4 +244,16 @@ rest:
 		return "", fmt.Errorf("%q says nothing of a time; see docs/import.md", format)
 	}
 	return b.String(), nil
+}
+
+// Digest names a file as it is read: another file, or another mapping, has another.
+func (m Mapping) Digest(raw []byte) string {
+	form, err := json.Marshal(m)
+	if err != nil {
+		panic(fmt.Sprintf("factfile: a mapping has no JSON form: %v", err)) // plain values only
+	}
+	h := sha256.New()
+	h.Write(form)
+	h.Write(raw)
+	return hex.EncodeToString(h.Sum(nil))[:32]
 }

@@ -310,7 +310,9 @@ func ofStatus(status int, detail string, errs []error) huma.StatusError {
 // cause of an internal one is logged with the request's id, and told nobody.
 func Handle[I, O any](a *API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	op.Path = strings.TrimSuffix(Base+op.Path, "/")
-	op.MaxBodyBytes, op.BodyReadTimeout = MaxBody, bodyTimeout
+	if op.MaxBodyBytes == 0 {
+		op.MaxBodyBytes, op.BodyReadTimeout = MaxBody, bodyTimeout
+	}
 	op.Errors = append(op.Errors, http.StatusUnprocessableEntity)
 	huma.Register(a.Huma, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
