@@ -21,14 +21,23 @@ import (
 	"daybook/domain"
 )
 
-// importCommand brings in reservations that were made elsewhere.
+// importCommand brings in reservations that were made elsewhere: it books them, or records
+// them as they are there. See docs/import.md.
 type importCommand struct {
 	engineFlags
-	Restaurants  string `required:"" type:"existingfile" placeholder:"FILE" help:"CSV: ${restaurant_columns}."`
-	Plan         string `required:"" type:"existingfile" placeholder:"FILE" help:"JSON: the hours, tables and policy each restaurant is given (docs/examples/plan.json)."`
-	Reservations string `required:"" type:"existingfile" placeholder:"FILE" help:"CSV: ${reservation_columns}; times local to the restaurant."`
+	Restaurants  string `type:"existingfile" placeholder:"FILE" help:"CSV: ${restaurant_columns}."`
+	Plan         string `type:"existingfile" placeholder:"FILE" help:"JSON: the hours, tables and policy each restaurant is given (docs/examples/plan.json)."`
+	Reservations string `type:"existingfile" placeholder:"FILE" help:"CSV: ${reservation_columns}; times local to the restaurant. With --as-facts any file that the mapping fits."`
 	Report       string `placeholder:"FILE.csv" help:"Write what came of each row: line, outcome, reservation id, tables, start, end."`
 	Owner        string `placeholder:"USER" help:"User id that becomes the owner of the restaurants."`
+
+	AsFacts    bool   `help:"Record bookings of another system as they are there, conflicts flagged, instead of booking them anew."`
+	Restaurant string `placeholder:"ID" help:"With --as-facts and --undo-batch: whose bookings they are."`
+	Mapping    string `type:"existingfile" placeholder:"FILE" help:"With --as-facts: JSON that says which column means what (docs/import.md)."`
+	Batch      string `placeholder:"NAME" help:"With --as-facts: what the batch is called, and undone with."`
+	Preview    bool   `help:"With --as-facts: tell what would come of it, and record nothing."`
+	UndoBatch  string `placeholder:"NAME" help:"Take back all of a batch that nobody has touched since."`
+	Force      bool   `help:"With --undo-batch: take back what was changed and is still to come, too."`
 }
 
 // importWorkers is how many restaurant-days are brought in at once. Days share nothing, so
@@ -46,6 +55,12 @@ type importOutcome struct {
 }
 
 func (c *importCommand) Run(ctx context.Context, out io.Writer) (err error) {
+	switch {
+	case c.UndoBatch != "":
+		return c.undoFacts(ctx, out)
+	case c.AsFacts:
+		return c.recordFacts(ctx, out)
+	}
 	owner := domain.UserID(c.Owner)
 	if c.Owner != "" {
 		if owner, err = domain.ParseUserID(c.Owner); err != nil {
