@@ -90,6 +90,7 @@ var refusals = map[string][]domain.Code{
 	"report-refusals":     {domain.CodeNotFound, domain.CodeForbidden},
 	"ask-what-if":         {domain.CodeNotFound, domain.CodeForbidden, problem.Overloaded},
 	"audit":               {domain.CodeNotFound, domain.CodeForbidden},
+	"ledger-events":       {domain.CodeNotFound, domain.CodeForbidden, problem.Overloaded},
 	"reservation-history": {domain.CodeNotFound},
 
 	"create-webhook":        {domain.CodeNotFound, domain.CodeForbidden},

@@ -23,6 +23,7 @@ import (
 	"daybook/projections/book"
 	"daybook/projections/deliveries"
 	"daybook/projections/discovery"
+	"daybook/projections/ledger"
 	"daybook/projections/proof"
 	"daybook/projections/reporting"
 )
@@ -38,6 +39,8 @@ type Views struct {
 	Ledger     eventstore.Reader
 	Deliveries *deliveries.Store // of webhooks
 	Proof      *proof.View
+	// Events is the same ledger, as it is handed out.
+	Events *ledger.Ledger
 	// Wait waits until a view has reached a position: projections.ErrBehind where it does not.
 	Wait func(ctx context.Context, view string, at eventstore.Position) error
 	// Head is the end of the ledger.
@@ -60,10 +63,11 @@ const (
 
 type reads struct {
 	Views
-	planned planned
-	streams chan struct{} // has a place for each stream that may be open
-	whatIfs whatIfs
-	exports chan struct{} // likewise for each file that may be written at once
+	planned     planned
+	streams     chan struct{} // has a place for each stream that may be open
+	whatIfs     whatIfs
+	ledgerReads openReads
+	exports     chan struct{} // likewise for each file that may be written at once
 }
 
 // Register adds the routes that read.
@@ -84,6 +88,7 @@ func Register(api *httpapi.API, v Views) {
 	r.imports(api)
 	r.reports(api)
 	r.whatIf(api)
+	r.events(api)
 }
 
 // After is a request that wants to read at least up to a position.

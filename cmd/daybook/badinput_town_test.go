@@ -116,6 +116,7 @@ func newTown(t *testing.T, h *house) *town {
 		"read-reservation":    {token: town.diner.token, params: map[string]string{"id": town.firm}},
 		"own-reservations":    {token: town.diner.token, query: "limit=5"},
 		"audit":               {token: town.owner.token, params: id, query: "limit=5&type=reservation.held", anything: []string{"query.type"}},
+		"ledger-events":       {token: town.owner.token, query: "after=0&limit=5&follow=false&types=reservation.held&stream=day-&restaurantId=" + town.open, anything: []string{"query.stream"}},
 		"reservation-history": {token: town.diner.token, params: map[string]string{"id": town.firm}, query: "limit=5"},
 		"report-covers":       {token: town.owner.token, params: id, query: h.reportQuery("shift")},
 		"report-no-shows":     {token: town.owner.token, params: id, query: h.reportQuery("week")},

@@ -28,6 +28,7 @@ import (
 	"daybook/projections/availability"
 	"daybook/projections/book"
 	"daybook/projections/discovery"
+	"daybook/projections/ledger"
 	"daybook/projections/proof"
 	"daybook/projections/reporting"
 	"daybook/readapi"
@@ -41,6 +42,8 @@ type houseConfig struct {
 	Ledger *storeAccess // where and to whom the embedded ledger is served; nil for nowhere
 	// PrivateWebhooks lets webhooks be sent to private addresses, and without TLS.
 	PrivateWebhooks bool
+	// OperatorToken lets whoever shows it read the whole ledger over HTTP; empty lets nobody.
+	OperatorToken string
 	// For tests: a clock of its own, another rule for days, a store around the store.
 	clock func() time.Time
 	day   *domain.Decider[restaurantday.State, restaurantday.Command, restaurantday.Event]
@@ -279,13 +282,13 @@ func keepRunning(ctx context.Context, p process) error {
 // routes is what is served; answers that go on until their client goes end when closing is
 // closed.
 func (h *house) routes(closing <-chan struct{}) http.Handler {
-	api := httpapi.New(httpapi.Config{Users: h.signer.User, Version: version, Observe: h.metrics.Request})
+	api := httpapi.New(httpapi.Config{Users: h.signer.User, Operator: operatorBy(h.cfg.OperatorToken), Version: version, Observe: h.metrics.Request})
 	writeapi.Register(api, h.app, h.signer)
 	readapi.Register(api, readapi.Views{
 		Book: h.views.book, Availability: h.views.availability, Reporting: h.engines.database, Discovery: h.views.discovery, Deliveries: h.engines.outbox,
 		Proof: h.views.proof, Words: reporting.NewWords(h.engines.store, h.codec),
 		Wait: h.runner.Wait, Head: h.engines.store.Head, OpenDay: h.openDay, Clock: h.cfg.clock,
-		Closing: closing, Ledger: h.engines.store,
+		Closing: closing, Ledger: h.engines.store, Events: ledger.New(h.engines.store),
 	})
 	readapi.RegisterHouse(api, readapi.House{
 		Metrics: h.metrics.Handler(), Checks: h.checks(), Warnings: h.warnings, Status: h.runner.Status,

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -11,9 +14,10 @@ import (
 
 type serveCommand struct {
 	engineFlags
-	Listen string      `default:"127.0.0.1:8080" env:"DAYBOOK_LISTEN" placeholder:"HOST:PORT" help:"Where to listen."`
-	Ledger ledgerFlags `embed:""`
-	Demo   bool        `env:"DAYBOOK_DEMO" help:"Fill an empty ledger with a few restaurants and their reservations."`
+	Listen   string      `default:"127.0.0.1:8080" env:"DAYBOOK_LISTEN" placeholder:"HOST:PORT" help:"Where to listen."`
+	Ledger   ledgerFlags `embed:""`
+	Operator string      `name:"operator-token" env:"DAYBOOK_OPERATOR_TOKEN" placeholder:"SECRET" help:"At least 32 characters. Whoever sends it as bearer token reads the whole ledger at /api/v1/ledger/events; without it, nobody does over HTTP."`
+	Demo     bool        `env:"DAYBOOK_DEMO" help:"Fill an empty ledger with a few restaurants and their reservations."`
 
 	WebhooksAllowPrivate bool `env:"DAYBOOK_WEBHOOKS_ALLOW_PRIVATE" help:"Let owners have webhooks sent to private and loopback addresses, and without TLS. On with --demo."`
 }
@@ -49,8 +53,11 @@ func (c *serveCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	if n := len(c.Operator); n > 0 && n < minOperatorToken {
+		return fmt.Errorf("the operator's token has %d characters, and a secret that may be guessed at over the network needs %d: openssl rand -hex 32", n, minOperatorToken)
+	}
 	logEngines(c.engineFlags)
-	h, err := openHouse(ctx, houseConfig{engineFlags: c.engineFlags, Listen: c.Listen, Ledger: ledger, PrivateWebhooks: c.WebhooksAllowPrivate || c.Demo})
+	h, err := openHouse(ctx, houseConfig{engineFlags: c.engineFlags, Listen: c.Listen, Ledger: ledger, OperatorToken: c.Operator, PrivateWebhooks: c.WebhooksAllowPrivate || c.Demo})
 	if err != nil {
 		return err
 	}
@@ -71,4 +78,19 @@ func (c *serveCommand) Run(ctx context.Context, out io.Writer) (err error) {
 		slog.Info("stopping: requests under way end first")
 	}
 	return nil
+}
+
+// minOperatorToken is how long the operator's token is at least, in bytes.
+const minOperatorToken = 32
+
+// operatorBy recognises the operator's token; nil where there is none.
+func operatorBy(token string) func(string) bool {
+	if token == "" {
+		return nil
+	}
+	want := sha256.Sum256([]byte(token)) // of one length, so that comparing tells nothing of it
+	return func(shown string) bool {
+		got := sha256.Sum256([]byte(shown))
+		return subtle.ConstantTimeCompare(want[:], got[:]) == 1
+	}
 }

@@ -194,6 +194,11 @@ var rooms = []room{
 		why:  "a what-if reads the ledger and decides by the domain alone: it has no view, no command handler and nothing that could append",
 	},
 	{
+		path: "projections/ledger",
+		may:  []string{"domain/...", "eventstore", "eventstore/canon", "eventstore/codec"},
+		why:  "the ledger is handed out in the form that is hashed, with nobody's key at hand",
+	},
+	{
 		path: "projections/*",
 		may:  []string{"domain/...", "eventstore", "eventstore/feed", "eventstore/codec", "projections"},
 		why:  "a read model knows events, the runner and its one driver; give a new one its row here with its driver",

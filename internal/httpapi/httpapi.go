@@ -43,9 +43,12 @@ const (
 
 // Config is what the frame needs. Users has no default.
 type Config struct {
-	Users   func(token string) (userID string, err error) // checks an access token
-	Version string
-	Log     *slog.Logger
+	Users func(token string) (userID string, err error) // checks an access token
+	// Operator tells whether a token is that of who runs this service. May be nil: then
+	// nobody's is.
+	Operator func(token string) bool
+	Version  string
+	Log      *slog.Logger
 	// Observe is told of each request when it has ended, and how long its client waited for
 	// the answer, or where that goes on (see OpenEnded) for its beginning. May be nil.
 	Observe func(method, route string, status int, took time.Duration)
@@ -61,6 +64,7 @@ type API struct {
 type (
 	requestIDKey struct{}
 	userKey      struct{}
+	operatorKey  struct{}
 	openEndedKey struct{}
 )
 
@@ -119,10 +123,11 @@ func New(cfg Config) *API {
 	hc.RejectUnknownQueryParameters = true
 	hc.Transformers = append(hc.Transformers, withRequestID)
 	hc.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
+		"bearer":   {Type: "http", Scheme: "bearer", BearerFormat: "JWT"},
+		"operator": {Type: "http", Scheme: "bearer", Description: "the token of who runs the service"},
 	}
 	a.Huma = humagin.New(a.Engine, hc)
-	a.Huma.UseMiddleware(a.authenticate(cfg.Users))
+	a.Huma.UseMiddleware(a.authenticate(cfg.Users, cfg.Operator))
 	return a
 }
 
@@ -232,9 +237,24 @@ func User(ctx context.Context) domain.UserID {
 // LoggedIn is the security of an operation that needs a user.
 var LoggedIn = []map[string][]string{{"bearer": {}}}
 
+// LoggedInOrOperator is the security of an operation that also whoever runs the service may
+// ask for.
+var LoggedInOrOperator = []map[string][]string{{"bearer": {}}, {"operator": {}}}
+
+// Operator reports whether the request is that of who runs the service, and not a user's.
+func Operator(ctx context.Context) bool {
+	is, _ := ctx.Value(operatorKey{}).(bool)
+	return is
+}
+
+// forOperators reports whether an operation takes the operator's token.
+func forOperators(op *huma.Operation) bool {
+	return slices.ContainsFunc(op.Security, func(way map[string][]string) bool { _, ok := way["operator"]; return ok })
+}
+
 // authenticate lets nobody into an operation with security who does not show a good token.
 // What he may do there is decided there.
-func (a *API) authenticate(users func(token string) (string, error)) func(huma.Context, func(huma.Context)) {
+func (a *API) authenticate(users func(token string) (string, error), operator func(token string) bool) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		if len(ctx.Operation().Security) == 0 {
 			next(ctx)
@@ -243,6 +263,10 @@ func (a *API) authenticate(users func(token string) (string, error)) func(huma.C
 		token, ok := strings.CutPrefix(ctx.Header("Authorization"), "Bearer ")
 		if !ok {
 			a.refuse(ctx, problem.New(problem.Unauthenticated, "send Authorization: Bearer <access token>; POST "+Base+"/users/login gives one"))
+			return
+		}
+		if operator != nil && forOperators(ctx.Operation()) && operator(token) {
+			next(huma.WithValue(ctx, operatorKey{}, true))
 			return
 		}
 		name, err := users(token)
