@@ -36,6 +36,7 @@ type cli struct {
 	Rebuild rebuildCommand `cmd:"" help:"Build a view anew from the ledger."`
 	Store   storeCommands  `cmd:"" help:"The embedded event store alone."`
 	Health  healthCommand  `cmd:"" help:"Ask a serving daybook whether it is ready."`
+	Verify  verifyCommands `cmd:"" help:"Find what was altered, dropped, inserted or put in another order."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 	WhatIf  whatIfCommand  `cmd:"" name:"whatif" help:"Decide the real requests of a range of days again under another plan, and compare."`
 }
@@ -43,7 +44,11 @@ type cli struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if exit, said := err.(errExit); said { //nolint:errorlint // joined with another error there is more to say
+		os.Exit(int(exit))
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "daybook:", err)
 		os.Exit(1)
 	}

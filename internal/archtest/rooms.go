@@ -199,6 +199,11 @@ var rooms = []room{
 		why:  "the ledger is handed out in the form that is hashed, with nobody's key at hand",
 	},
 	{
+		path: "projections/fairness",
+		may:  []string{"domain/...", "eventstore", "eventstore/codec"},
+		why:  "a waitlist is checked from its events by the domain's own rules, and by nothing that is kept of them",
+	},
+	{
 		path: "projections/*",
 		may:  []string{"domain/...", "eventstore", "eventstore/feed", "eventstore/codec", "projections"},
 		why:  "a read model knows events, the runner and its one driver; give a new one its row here with its driver",

@@ -98,6 +98,25 @@ func (k *keptHeads) close() error {
 	return k.f.Close()
 }
 
+// KeptHeads reads the file of signed heads as it lies, and checks each. Half a head at its end
+// is passed over. Errors: fs.ErrNotExist, ErrHeads.
+func KeptHeads(path string, v *Verifier) (heads []Head, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("proof: %w", err)
+	}
+	defer f.Close()
+	err = eachNote(f, func(text []byte, _ int64) error {
+		h, err := v.Open(text)
+		heads = append(heads, h)
+		return err
+	})
+	if err != nil && !errors.Is(err, errTorn) {
+		return nil, fmt.Errorf("%w: %s: %w", ErrHeads, path, err)
+	}
+	return heads, nil
+}
+
 // heads reads all that were signed, in the order of their sizes.
 func (k *keptHeads) heads() ([]Head, error) {
 	var all []Head

@@ -57,14 +57,19 @@ const maxLine = eventstore.MaxEventSize + 16<<10
 // fresh reader of all of them, closed when it has been read. Error: *LineError.
 func FromLines(open func() (io.ReadCloser, error)) Source {
 	return func() iter.Seq2[Item, error] {
-		return side(Lines(open), func(l numbered) (Item, error) {
-			e, err := canon.FromLine(l.text)
+		return side(lines(open), func(l numbered) (Item, error) {
+			e, err := l.event()
 			if err != nil {
-				return Item{}, &LineError{l.number, err}
+				return Item{}, err
 			}
 			return Item{Leaf: Hash(canon.Leaf(e.Form)), ID: e.ID, Stream: e.Stream, Revision: e.Revision, Type: e.Type, Position: e.Position}, nil
 		})
 	}
+}
+
+// Events yields the events of lines that canon wrote. Error: *LineError.
+func Events(open func() (io.ReadCloser, error)) iter.Seq2[canon.Line, error] {
+	return side(lines(open), numbered.event)
 }
 
 // numbered is a line and its number, from 1.
@@ -73,8 +78,16 @@ type numbered struct {
 	number int
 }
 
-// Lines yields the lines of a text that are not empty.
-func Lines(open func() (io.ReadCloser, error)) iter.Seq2[numbered, error] {
+func (l numbered) event() (canon.Line, error) {
+	e, err := canon.FromLine(l.text)
+	if err != nil {
+		return canon.Line{}, &LineError{l.number, err}
+	}
+	return e, nil
+}
+
+// lines yields the lines of a text that are not empty.
+func lines(open func() (io.ReadCloser, error)) iter.Seq2[numbered, error] {
 	return func(yield func(numbered, error) bool) {
 		in, err := open()
 		if err != nil {
