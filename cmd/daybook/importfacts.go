@@ -106,7 +106,6 @@ func (c *importCommand) recordFacts(ctx context.Context, out io.Writer) (err err
 	if c.Preview {
 		report, err = h.app.PreviewFacts(ctx, caller, id, facts)
 	} else {
-		h.startViews()
 		report, err = h.app.RecordFacts(ctx, caller, id, facts)
 	}
 	if err != nil {
@@ -125,6 +124,7 @@ func (c *importCommand) recordFacts(ctx context.Context, out io.Writer) (err err
 	}
 	fmt.Fprintf(out, "%7.0f rows a second (%s)\nwaiting for the views to read it\n",
 		float64(len(facts.Rows))/max(took, time.Millisecond).Seconds(), took.Round(time.Millisecond))
+	h.startViews()
 	return h.waitForViews(ctx)
 }
 
@@ -215,7 +215,6 @@ func (c *importCommand) undoFacts(ctx context.Context, out io.Writer) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, h.close()) }()
-	h.startViews()
 	done, err := h.app.UndoFacts(ctx, commands.Caller{Import: true}, id, c.UndoBatch, c.Force)
 	if err != nil {
 		return err
@@ -237,5 +236,6 @@ func (c *importCommand) undoFacts(ctx context.Context, out io.Writer) (err error
 		fmt.Fprintf(out, "%7d of those --force would take back\n", forced)
 	}
 	fmt.Fprintln(out, "waiting for the views to read it")
+	h.startViews()
 	return h.waitForViews(ctx)
 }
