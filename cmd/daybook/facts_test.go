@@ -14,7 +14,7 @@ func TestFactsOverHTTP(t *testing.T) {
 	e := newEvening(t)
 	mine := e.hold(t, e.diner, "18:00", `,"confirm":true`).field("reservationId")
 	rows := "Nr;Start;Pax;Tisch;Gast\n"
-	for i, row := range []string{"18:00:00;2;%s;Ada", "18:00:00;2;;Bo", "20:00:00;9;;Cy", "20:30:00;2;;Di", "eight;2;;Ed"} {
+	for i, row := range []string{"18:00:00;2;%s;Ada", "18:00:00;2;;Bo", "20:00:00;9;;Cy", "20:00:00;2;;Di", "eight;2;;Ed"} {
 		if i == 0 {
 			row = fmt.Sprintf(row, "1")
 		}

@@ -54,6 +54,10 @@ func reservationOf(e restaurantday.Event) uint32 {
 		return e.Number
 	case restaurantday.MoveAborted:
 		return e.Number
+	case restaurantday.Recorded:
+		return e.Number
+	case restaurantday.Withdrawn:
+		return e.Number
 	case restaurantday.WaitlistOffered:
 		return e.Number
 	}
