@@ -186,7 +186,7 @@ func failureOf(err error) gateways.Failure {
 	switch {
 	case errors.Is(err, errPrivate):
 		return gateways.Forbidden
-	case errors.As(err, &certificate), errors.As(err, &record), errors.As(err, &alert):
+	case errors.As(err, &certificate), errors.As(err, &record), errors.As(err, &alert), errors.Is(err, http.ErrSchemeMismatch):
 		return gateways.BadTLS
 	case errors.As(err, &name) && !name.IsTimeout:
 		return gateways.UnknownHost
