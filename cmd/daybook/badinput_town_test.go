@@ -139,6 +139,7 @@ func newTown(t *testing.T, h *house) *town {
 		"read-calendar":         {params: id, query: "party=2&month=" + h.tomorrow()[:7]},
 	}
 	town.addEvening()
+	town.addWebhooks()
 	return town
 }
 
