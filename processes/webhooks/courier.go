@@ -332,7 +332,7 @@ func (c *courier) settle(ctx context.Context, s sent) {
 		return
 	}
 	c.queue.put(s.delivery)
-	if s.delivery.Test() {
+	if s.delivery.Test() || s.delivery.Status == webhook.Superseded {
 		return
 	}
 	now := c.office.now()

@@ -43,6 +43,17 @@ func (o *office) run(ctx context.Context) error {
 	o.sends, o.reads = make(chan struct{}, o.Together), make(chan struct{}, readsAtOne)
 	o.records = make(chan record)
 	o.couriers, o.latest = map[domain.WebhookID]*courier{}, map[domain.RestaurantID]eventstore.Position{}
+	head, err := o.Store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	rewound, err := o.lead.Rewind(ctx, uint64(head))
+	if err != nil {
+		return err
+	}
+	if rewound {
+		o.Log.Warn("webhooks had come further than the ledger goes: it was restored to an earlier state; they go on from its end", "position", uint64(head))
+	}
 	o.from = eventstore.Position(o.lead.Place())
 	o.tail = o.from
 	recording, stop := context.WithCancel(o.hard)

@@ -2,10 +2,12 @@ package webhooks
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 
 	"daybook/domain"
 	"daybook/domain/webhook"
+	"daybook/eventstore"
 	"daybook/gateways"
 )
 
@@ -34,6 +36,11 @@ func (o *office) deliver(ctx context.Context, w webhook.Webhook, restaurant doma
 		return sent{d, ctx.Err()}
 	}
 	body, err := o.letter(ctx, w, restaurant, &l.day, d)
+	if errors.Is(err, errNoRecord) || errors.Is(err, eventstore.ErrStreamNotFound) {
+		o.Log.Error("an event that was to be sent is not in the ledger any more; was that restored?", "webhook", w.ID, "stream", d.Stream, "revision", d.Revision)
+		d.Status, d.NextAt = webhook.Superseded, 0
+		return o.writeDown(ctx, d)
+	}
 	if err != nil {
 		return sent{d, err}
 	}
@@ -55,6 +62,11 @@ func (o *office) deliver(ctx context.Context, w webhook.Webhook, restaurant doma
 	}
 	o.stats.attempts.Add(1)
 	o.judge(&d, answer, domain.InstantOf(ended))
+	return o.writeDown(ctx, d)
+}
+
+// writeDown has what became of a delivery put on record, and returns when it is.
+func (o *office) writeDown(ctx context.Context, d webhook.Delivery) sent {
 	done := make(chan error, 1)
 	select {
 	case o.records <- record{d, done}:

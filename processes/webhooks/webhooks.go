@@ -49,6 +49,8 @@ type Lead interface {
 	// Lost is closed when another process may deliver.
 	Lost() <-chan struct{}
 	Note(ctx context.Context, at uint64, notes []webhook.Note, now domain.Instant) error
+	// Rewind takes back what is past the end of the ledger.
+	Rewind(ctx context.Context, head uint64) (rewound bool, err error)
 	Webhooks(context.Context) ([]webhook.Standing, error)
 	Pending(context.Context, domain.WebhookID) ([]webhook.Delivery, error)
 	Enter(ctx context.Context, id domain.WebhookID, round uint32, from, to uint64, list []webhook.Delivery) error

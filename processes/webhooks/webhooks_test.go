@@ -9,6 +9,8 @@ import (
 	"daybook/commands"
 	"daybook/domain"
 	"daybook/domain/webhook"
+	"daybook/eventstore/codec"
+	"daybook/projections/deliveries"
 )
 
 // total is how many events there are.
@@ -321,5 +323,37 @@ func TestConfigIsChecked(t *testing.T) {
 	if _, err := w.app.CreateWebhook(t.Context(), commands.Caller{User: domain.NewUserID([16]byte{8}), Key: "k"}, w.id,
 		commands.CreateWebhook{URL: "https://example.com"}); !rejected(err, domain.CodeForbidden) {
 		t.Errorf("another's webhook: %v", err)
+	}
+}
+
+// TestWhatIsNoLongerThere: a delivery of an event that a restored ledger does not hold is left
+// out, and what comes after it is sent.
+func TestWhatIsNoLongerThere(t *testing.T) {
+	w := newTown(t, "")
+	r := receive(t, nil)
+	from := w.head()
+	id := w.create(r)
+	_, stop := w.start()
+	w.until("it is known", func() bool { return w.standing(id).Webhook == id })
+	stop()
+	l, err := w.tables.Lead(t.Context())
+	must(t, err)
+	stands := w.standing(id).Position
+	must(t, l.Enter(t.Context(), id, 1, stands, stands, []webhook.Delivery{
+		{Webhook: id, Round: 1, Position: 1, Event: [16]byte{1}, Stream: string(codec.DayStream(w.id, w.date)), Revision: 0, Type: "day.opened"},
+		{Webhook: id, Round: 1, Position: 2, Event: [16]byte{2}, Stream: string(codec.RestaurantStream(w.id)), Revision: 0, Type: "restaurant.registered"},
+		{Webhook: id, Round: 1, Position: 3, Event: [16]byte{3}, Stream: string(codec.RestaurantStream(w.id)), Revision: 999, Type: "restaurant.published"},
+	}))
+	must(t, l.Close())
+	w.start()
+	w.until("they are left out", func() bool { return w.standing(id).Pending == 0 })
+	w.book(0)
+	want := w.trade(from)
+	w.until("what there is is taken", func() bool { return r.count() == total(want) })
+	r.check(want)
+	left, err := w.tables.List(t.Context(), deliveries.Query{Webhook: id, Status: webhook.Superseded, Limit: 10})
+	must(t, err)
+	if s := w.standing(id); len(left) != 3 || s.FailingSince != 0 || left[0].Attempts != 0 {
+		t.Errorf("left out: %+v; %+v", left, s)
 	}
 }

@@ -206,6 +206,32 @@ func TestWhereAWebhookBegins(t *testing.T) {
 	})
 }
 
+// TestALedgerThatWasRestored to an earlier state: what stands past its end is taken back, or
+// what is written there next would never be sent.
+func TestALedgerThatWasRestored(t *testing.T) {
+	onEveryEnd(t, func(t *testing.T, open func() *Store) {
+		ctx, s := t.Context(), open()
+		l := lead(t, s)
+		must(t, l.Note(ctx, 10, notes(10, webhook.Created{ID: hook}), now))
+		must(t, l.Enter(ctx, hook, 1, 10, 20, []webhook.Delivery{delivery(11, "day-a"), delivery(20, "day-a")}))
+		must(t, l.Note(ctx, 20, nil, now))
+		for head, want := range map[uint64]bool{20: false, 30: false} {
+			if got, err := l.Rewind(ctx, head); err != nil || got != want {
+				t.Errorf("to %d: %t, %v", head, got, err)
+			}
+		}
+		if got, err := l.Rewind(ctx, 15); err != nil || !got {
+			t.Errorf("to 15: %t, %v", got, err)
+		}
+		expect(t, "pending", pending(t, l), []uint64{1})
+		if got := standing(t, s); got[0].Position != 15 {
+			t.Errorf("it stands at %d", got[0].Position)
+		}
+		must(t, l.Close())
+		expect(t, "place", lead(t, open()).Place(), uint64(15))
+	})
+}
+
 // TestOnlyTheNewestAreKept: what is pending stays however old it is.
 func TestOnlyTheNewestAreKept(t *testing.T) {
 	onEveryEnd(t, func(t *testing.T, open func() *Store) {

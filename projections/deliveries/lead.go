@@ -202,6 +202,31 @@ func (l *Lead) Advance(ctx context.Context, moves []webhook.Move) error {
 	})
 }
 
+// Rewind takes back what is past the end of the ledger, which was restored to an earlier state:
+// places, and deliveries of what is no longer there. It reports whether there was any.
+func (l *Lead) Rewind(ctx context.Context, head uint64) (rewound bool, err error) {
+	err = l.write(ctx, "rewind", func(ctx context.Context, tx *sql.Tx) error {
+		for _, text := range []string{
+			"UPDATE lead SET position = $1 WHERE name = 'webhooks' AND position > $1",
+			"UPDATE webhooks SET position = $1 WHERE position > $1",
+			"UPDATE deliveries SET status = 'superseded', next_at = 0 WHERE status = 'pending' AND position > $1",
+		} {
+			r, err := tx.ExecContext(ctx, text, int64(head))
+			if err != nil {
+				return err
+			}
+			n, err := r.RowsAffected()
+			if err != nil {
+				return err
+			}
+			rewound = rewound || n > 0
+		}
+		return nil
+	})
+	l.place = min(l.place, head)
+	return rewound, err
+}
+
 // Record writes down what became of deliveries that were sent: their Status, Attempts, NextAt
 // and Last. One that is not pending any more, as another round was begun meanwhile, is left as
 // it is.
@@ -214,7 +239,7 @@ func (l *Lead) Record(ctx context.Context, list []webhook.Delivery) error {
 				string(d.Last.Failure), d.Last.Answer); err != nil {
 				return err
 			}
-			if d.Test() {
+			if d.Test() || d.Status == webhook.Superseded {
 				continue // it says nothing of how what counts is taken
 			}
 			text := "UPDATE webhooks SET failing_since = CASE WHEN failing_since = 0 THEN $2 ELSE failing_since END WHERE webhook_id = $1"
