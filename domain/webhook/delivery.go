@@ -76,8 +76,8 @@ var DefaultSchedule = Schedule{
 	5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
 }
 
-// maxAsked bounds how long a receiver may ask to be left alone.
-const maxAsked = 24 * time.Hour
+// MaxAsked bounds how long a receiver may ask to be left alone.
+const MaxAsked = 24 * time.Hour
 
 // Next is how long to wait after so many attempts that failed, at least as long as the
 // receiver asked for (0 for nothing, a day at most counts). chance, from 0 up to 1, spreads
@@ -87,7 +87,7 @@ func (s Schedule) Next(attempts int, asked time.Duration, chance float64) (wait 
 	if attempts < 1 || attempts > len(s) {
 		return 0, false
 	}
-	wait = max(s[attempts-1], min(max(asked, 0), maxAsked))
+	wait = max(s[attempts-1], min(max(asked, 0), MaxAsked))
 	return wait + time.Duration(float64(wait)*chance/5), true
 }
 
@@ -116,7 +116,8 @@ type Standing struct {
 	FailingSince domain.Instant
 	DeliveredAt  domain.Instant // when it last took something; 0 for never
 	// Pending counts deliveries that were entered and not acknowledged, Oldest is when the first
-	// of them was decided (0 for none), and NextAt when the next of them is due.
+	// of them was decided (0 for none), and NextAt when the next of them is due: of each stream
+	// the first, as the others wait for it.
 	Pending int
 	Oldest  domain.Instant
 	NextAt  domain.Instant

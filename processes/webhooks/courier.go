@@ -340,7 +340,7 @@ func (c *courier) settle(ctx context.Context, s sent) {
 		if c.standing.FailingSince == 0 {
 			c.standing.FailingSince = now
 		}
-		c.breaker.failed(now)
+		c.breaker.failed(now, s.asked)
 		return
 	}
 	c.standing.FailingSince = 0
@@ -376,25 +376,28 @@ func (c *courier) untilNext() time.Duration {
 	return max(next.Time().Sub(now.Time()), time.Millisecond)
 }
 
-// breaker leaves a receiver alone that fails again and again, whatever it is sent.
+// breaker leaves a receiver alone that asks for it, or fails again and again, whatever it is
+// sent.
 type breaker struct {
 	failures int // in a row
 	until    domain.Instant
 }
 
-// lets reports whether a message may be sent. Where the receiver was left alone, one at a time
-// tries.
+// lets reports whether a message may be sent. Where the receiver failed again and again, one
+// at a time tries.
 func (b *breaker) lets(now domain.Instant, underWay int) bool {
-	return !b.tripped() || (now >= b.until && underWay == 0)
+	return now >= b.until && (!b.tripped() || underWay == 0)
 }
 
 func (b *breaker) tripped() bool { return b.failures >= tripAfter }
 
-func (b *breaker) failed(now domain.Instant) {
+// failed takes notice of a failure, and of how long the receiver asked to be left alone.
+func (b *breaker) failed(now domain.Instant, asked time.Duration) {
 	b.failures++
+	b.until = max(b.until, now.Add(min(asked, webhook.MaxAsked)))
 	if b.tripped() {
 		alone := min(leftAlone<<min(b.failures-tripAfter, 10), aloneMost)
-		b.until = now.Add(alone + time.Duration(float64(alone)*rand.Float64()/5)) //nolint:gosec // it spreads, and hides nothing
+		b.until = max(b.until, now.Add(alone+time.Duration(float64(alone)*rand.Float64()/5))) //nolint:gosec // it spreads, and hides nothing
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"time"
 
 	"daybook/domain"
 	"daybook/domain/webhook"
@@ -15,6 +16,7 @@ import (
 // no attempt.
 type sent struct {
 	delivery webhook.Delivery
+	asked    time.Duration // to be left alone
 	err      error
 }
 
@@ -33,16 +35,16 @@ func (o *office) deliver(ctx context.Context, w webhook.Webhook, restaurant doma
 	case o.sends <- struct{}{}:
 		defer func() { <-o.sends }()
 	case <-ctx.Done():
-		return sent{d, ctx.Err()}
+		return sent{delivery: d, err: ctx.Err()}
 	}
 	body, err := o.letter(ctx, w, restaurant, &l.day, d)
 	if errors.Is(err, errNoRecord) || errors.Is(err, eventstore.ErrStreamNotFound) {
 		o.Log.Error("an event that was to be sent is not in the ledger any more; was that restored?", "webhook", w.ID, "stream", d.Stream, "revision", d.Revision)
 		d.Status, d.NextAt = webhook.Superseded, 0
-		return o.writeDown(ctx, d)
+		return o.writeDown(ctx, d, 0)
 	}
 	if err != nil {
-		return sent{d, err}
+		return sent{delivery: d, err: err}
 	}
 	began := o.Clock()
 	at := domain.InstantOf(began)
@@ -50,10 +52,10 @@ func (o *office) deliver(ctx context.Context, w webhook.Webhook, restaurant doma
 		URL: w.URL, ID: webhook.MessageID(w.ID, d.Event), Secrets: w.Signing(at), At: began, Body: body,
 	})
 	if err != nil {
-		return sent{d, err}
+		return sent{delivery: d, err: err}
 	}
 	if ctx.Err() != nil && answer.Code == 0 {
-		return sent{d, ctx.Err()} // it was cut off here: nothing is the receiver's fault
+		return sent{delivery: d, err: ctx.Err()} // it was cut off here: nothing is the receiver's fault
 	}
 	ended := o.Clock()
 	d.Attempts++
@@ -62,21 +64,21 @@ func (o *office) deliver(ctx context.Context, w webhook.Webhook, restaurant doma
 	}
 	o.stats.attempts.Add(1)
 	o.judge(&d, answer, domain.InstantOf(ended))
-	return o.writeDown(ctx, d)
+	return o.writeDown(ctx, d, answer.RetryAfter)
 }
 
 // writeDown has what became of a delivery put on record, and returns when it is.
-func (o *office) writeDown(ctx context.Context, d webhook.Delivery) sent {
+func (o *office) writeDown(ctx context.Context, d webhook.Delivery, asked time.Duration) sent {
 	done := make(chan error, 1)
 	select {
 	case o.records <- record{d, done}:
 	case <-ctx.Done():
-		return sent{d, ctx.Err()}
+		return sent{delivery: d, err: ctx.Err()}
 	}
 	if err := <-done; err != nil {
-		return sent{d, err}
+		return sent{delivery: d, err: err}
 	}
-	return sent{delivery: d}
+	return sent{delivery: d, asked: asked}
 }
 
 // judge says what follows from an attempt.

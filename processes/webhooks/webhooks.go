@@ -79,7 +79,7 @@ type Config struct {
 	Schedule webhook.Schedule // webhook.DefaultSchedule by default
 	Window   int              // deliveries of a webhook that are entered ahead, 256 by default
 	Parallel int              // messages to one receiver at a time, 4 by default
-	Together int              // messages to all receivers at a time, 64 by default
+	Together int              // messages to all receivers at a time, 512 by default
 
 	laneOf func(webhook.Delivery) string // what is sent in order, for tests of what the order rests on
 }
@@ -138,7 +138,7 @@ func New(cfg Config) (*Process, error) {
 	for _, d := range []struct {
 		value *int
 		or    int
-	}{{&cfg.Window, 256}, {&cfg.Parallel, 4}, {&cfg.Together, 64}} {
+	}{{&cfg.Window, 256}, {&cfg.Parallel, 4}, {&cfg.Together, 512}} {
 		if *d.value <= 0 {
 			*d.value = d.or
 		}

@@ -154,9 +154,13 @@ func TestLifeOfAWebhook(t *testing.T) {
 		expect(t, "resumed", standing(t, s), []webhook.Standing{want})
 
 		// A test does not count among what is owed in order, nor do its failures.
+		must(t, l.Enter(ctx, hook, 1, 15, 15, []webhook.Delivery{delivery(15, "day-a")})) // which waits for the first
+		expect(t, "with another of its day", standing(t, s)[0].NextAt, want.NextAt)
+		second.Entry, second.Status, second.NextAt = 3, webhook.Delivered, 0
+		must(t, l.Record(ctx, []webhook.Delivery{second}))
 		must(t, l.Note(ctx, 22, notes(22, webhook.TestRequested{Stamp: stamp(now + 5), ID: hook}), now+5))
 		must(t, l.Note(ctx, 22, notes(22, webhook.TestRequested{Stamp: stamp(now + 5), ID: hook}), now+5)) // it comes again
-		expect(t, "with a test", pending(t, l), []uint64{1, 3})
+		expect(t, "with a test", pending(t, l), []uint64{1, 4})
 		test, err := s.List(ctx, Query{Webhook: hook, Limit: 1})
 		must(t, err)
 		if !test[0].Test() {
@@ -185,7 +189,7 @@ func TestLifeOfAWebhook(t *testing.T) {
 		again := delivery(11, "day-a")
 		again.Round = 2
 		must(t, l.Enter(ctx, hook, 2, 3, 30, []webhook.Delivery{again}))
-		expect(t, "again", pending(t, l), []uint64{4})
+		expect(t, "again", pending(t, l), []uint64{5})
 
 		must(t, l.Note(ctx, 50, notes(50, webhook.Removed{Stamp: stamp(now + 8), ID: hook}), now+8))
 		expect(t, "removed", standing(t, s), nil)

@@ -31,7 +31,8 @@ func (s *Store) standings(ctx context.Context, where string, args ...any) ([]web
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
 	rows, err := s.db.QueryContext(ctx, `SELECT w.webhook_id, w.restaurant_id, w.active, w.active_since, w.round, w.position, w.failing_since, w.delivered_at,
-		COUNT(d.entry), COALESCE(MIN(d.decided_at), 0), COALESCE(MIN(d.next_at), 0)
+		COUNT(d.entry), COALESCE(MIN(d.decided_at), 0), COALESCE((SELECT MIN(f.next_at) FROM deliveries f WHERE f.webhook_id = w.webhook_id AND f.entry IN (
+			SELECT MIN(o.entry) FROM deliveries o WHERE o.webhook_id = w.webhook_id AND o.status = 'pending' GROUP BY o.stream)), 0)
 		FROM webhooks w LEFT JOIN deliveries d ON d.webhook_id = w.webhook_id AND d.status = 'pending'`+where+` 
 		GROUP BY w.webhook_id, w.restaurant_id, w.active, w.active_since, w.round, w.position, w.failing_since, w.delivered_at
 		ORDER BY w.webhook_id`, args...)
