@@ -72,14 +72,19 @@ func (f Figures) Plus(o Figures) Figures {
 }
 
 // sideBySide is the figures of both worlds.
-func (d *day) sideBySide(now domain.Instant) Day {
-	a := Day{
+func (d *day) sideBySide(now domain.Instant) (a Day, err error) {
+	if plan := d.history.Agreed(); plan != nil && !d.other.State.Opened() {
+		if d.metThere, err = d.r.other(d.past.date, plan); err != nil {
+			return a, err
+		}
+	}
+	a = Day{
 		Date:    d.past.date,
 		History: figures(d.history, d.met, d.refused, now),
 		WhatIf:  figures(d.other.State, d.metThere, d.unmet, now),
 	}
 	a.WhatIf.Assumed = d.assumed
-	return a
+	return a, nil
 }
 
 // figures is what a day came to. Met is the plan that its requests met where it has no book.

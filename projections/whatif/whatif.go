@@ -90,7 +90,11 @@ func ask(ctx context.Context, ledger eventstore.Reader, q Question) (a Answer, r
 		if err := d.lapseOwn(q.Now); err != nil {
 			return a, r, err
 		}
-		a.Days = append(a.Days, d.sideBySide(q.Now))
+		both, err := d.sideBySide(q.Now)
+		if err != nil {
+			return a, r, err
+		}
+		a.Days = append(a.Days, both)
 		a.Decisions += d.decisions
 		a.Differences = append(a.Differences, d.differences(q.Now)...)
 	}

@@ -84,12 +84,14 @@ func memoryOf(s restaurantday.State) memory {
 	for n := uint32(1); int(n) <= s.Reservations(); n++ {
 		r, _ := s.Reservation(n)
 		one := *r
-		one.Details = restaurantday.Details{}
+		one.Details, one.Override.Reason, one.Reason, one.Told = restaurantday.Details{}, "", "", false
 		m.reservations = append(m.reservations, one)
 	}
 	for n := uint32(1); int(n) <= s.WaitlistEntries(); n++ {
 		w, _ := s.WaitlistEntry(n)
-		m.waitlist = append(m.waitlist, *w)
+		one := *w
+		one.Details = restaurantday.Details{}
+		m.waitlist = append(m.waitlist, one)
 	}
 	for _, a := range s.Actions() {
 		m.actions = append(m.actions, a.Sequence)
