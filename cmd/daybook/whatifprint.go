@@ -81,10 +81,13 @@ func (r whatIfReport) measures() []measure {
 		measure{"utilisation", "utilisation", func(f readapi.DayFigures) float64 { return f.Utilisation }, percent},
 	)
 	if r.spend != (domain.Money{}) {
-		money := func(v float64) string { return amount(v, r.spend.Currency) }
+		digits := minorDigits(r.spend.Currency)
+		money := func(more int) func(float64) string {
+			return func(v float64) string { return strconv.FormatFloat(v/math.Pow10(digits), 'f', digits+more, 64) }
+		}
 		list = append(list,
-			measure{"revenue, " + r.spend.Currency, "revenue", func(f readapi.DayFigures) float64 { return float64(f.Revenue.Amount) }, money},
-			measure{"  by available seat-hour", "revenue_per_seat_hour", func(f readapi.DayFigures) float64 { return *f.RevenuePerSeatHour }, money},
+			measure{"revenue, " + r.spend.Currency, "revenue", func(f readapi.DayFigures) float64 { return float64(f.Revenue.Amount) }, money(0)},
+			measure{"  by available seat-hour", "revenue_per_seat_hour", func(f readapi.DayFigures) float64 { return *f.RevenuePerSeatHour }, money(2)},
 		)
 	}
 	return list
@@ -100,12 +103,6 @@ func (r whatIfReport) codes() (codes []string) {
 		return cmp.Or(cmp.Compare(all[domain.Code(b)], all[domain.Code(a)]), cmp.Compare(a, b))
 	})
 	return codes
-}
-
-// amount writes minor units as the currency does.
-func amount(minor float64, code string) string {
-	digits := minorDigits(code)
-	return strconv.FormatFloat(minor/math.Pow10(digits), 'f', digits, 64)
 }
 
 // minorDigits is how many decimals a currency has: two where it is not known.
