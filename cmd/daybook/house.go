@@ -127,6 +127,7 @@ func openHouse(ctx context.Context, cfg houseConfig) (h *house, err error) {
 	}
 	h.processes = append(h.processes, h.webhooks)
 	h.engines.admin.take("/rebuild", h.takeRebuilds())
+	h.engines.admin.take("/export", h.takeExports())
 	h.running, h.failed = errgroup.WithContext(context.Background())
 	h.stop = func() {}
 	return h, nil

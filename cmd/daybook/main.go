@@ -33,6 +33,7 @@ type cli struct {
 	Serve   serveCommand   `cmd:"" help:"Serve the APIs and run the views and processes."`
 	Import  importCommand  `cmd:"" help:"Bring in reservations that were made elsewhere."`
 	Compare compareCommand `cmd:"" help:"Decide reservations under several ways to give tables, and compare."`
+	Export  exportCommand  `cmd:"" help:"Write events and reporting tables into files for analysts: Parquet, CSV or NDJSON."`
 	Rebuild rebuildCommand `cmd:"" help:"Build a view anew from the ledger."`
 	Store   storeCommands  `cmd:"" help:"The embedded event store alone."`
 	Health  healthCommand  `cmd:"" help:"Ask a serving daybook whether it is ready."`
@@ -76,6 +77,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (err error) {
 	parser, err := kong.New(&c, kong.Name("daybook"), kong.Description("A reservation ledger: every table promised once, every change on record."),
 		kong.UsageOnError(), kong.Writers(out, errs), kong.Exit(func(code int) { panic(errExit(code)) }),
 		kong.Vars{
+			"export_names":        exportNames(),
 			"restaurant_columns":  strings.Join(restaurantColumns, ","),
 			"reservation_columns": strings.Join(reservationColumns, ","),
 		})

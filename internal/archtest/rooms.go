@@ -194,6 +194,12 @@ var rooms = []room{
 		why:  "a what-if reads the ledger and decides by the domain alone: it has no view, no command handler and nothing that could append",
 	},
 	{
+		path:    "projections/export",
+		may:     []string{"domain/...", "eventstore", "eventstore/canon", "eventstore/codec", "projections/reporting"},
+		modules: []string{"github.com/parquet-go/parquet-go"},
+		why:     "files are written from what is redacted already, the form that is hashed and the reporting tables, with the one library for columns",
+	},
+	{
 		path: "projections/ledger",
 		may:  []string{"domain/...", "eventstore", "eventstore/canon", "eventstore/codec"},
 		why:  "the ledger is handed out in the form that is hashed, with nobody's key at hand",

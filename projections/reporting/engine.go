@@ -24,6 +24,8 @@ type engine interface {
 	// chunks are how many rows one statement of execAll should write: few sizes, so that each
 	// is prepared once, the largest first, the last 1.
 	chunks() []int
+	// month is how the month of an instant is written, YYYY-MM in UTC.
+	month(column string) string
 	// dialect fills the few words of a table definition that differ.
 	dialect() *strings.Replacer
 	close() error

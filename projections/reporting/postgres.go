@@ -134,6 +134,10 @@ func (p *postgres) dialect() *strings.Replacer {
 	return strings.NewReplacer("{text}", `TEXT COLLATE "C"`, "{sequence}", "BIGINT", "{clustered}", "")
 }
 
+func (p *postgres) month(column string) string {
+	return "to_char(to_timestamp(" + column + " / 1000) AT TIME ZONE 'UTC', 'YYYY-MM')"
+}
+
 func (p *postgres) close() error {
 	p.pool.Close()
 	return nil

@@ -159,6 +159,10 @@ func (s *sqlite) dialect() *strings.Replacer {
 	return strings.NewReplacer("{text}", "TEXT", "{sequence}", "INTEGER", "{clustered}", "WITHOUT ROWID")
 }
 
+func (s *sqlite) month(column string) string {
+	return "strftime('%Y-%m', " + column + " / 1000, 'unixepoch')"
+}
+
 func (s *sqlite) close() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
