@@ -118,12 +118,18 @@ func newTown(t *testing.T, h *house) *town {
 		"audit":               {token: town.owner.token, params: id, query: "limit=5&type=reservation.held", anything: []string{"query.type"}},
 		"ledger-events":       {token: town.owner.token, query: "after=0&limit=5&follow=false&types=reservation.held&stream=day-&restaurantId=" + town.open, anything: []string{"query.stream"}},
 		"reservation-history": {token: town.diner.token, params: map[string]string{"id": town.firm}, query: "limit=5"},
-		"report-covers":       {token: town.owner.token, params: id, query: h.reportQuery("shift")},
-		"report-no-shows":     {token: town.owner.token, params: id, query: h.reportQuery("week")},
-		"report-lead-times":   {token: town.owner.token, params: id, query: h.reportQuery("party")},
-		"report-utilisation":  {token: town.owner.token, params: id, query: h.reportQuery("month")},
-		"report-refusals":     {token: town.owner.token, params: id, query: h.reportQuery("code")},
-		"read-restaurant":     {params: id},
+		"ask-what-if": {token: town.owner.token, params: id, body: fmt.Sprintf(`{"from":%q,"to":%q,"plan":{"turnMinutesBy":-10,`+
+			`"dayBoundary":"05:00","policy":{"holdMinutes":9,"turnMinutes":[{"upToParty":500,"minutes":80}],"tableBinding":"late"},`+
+			`"tables":[{"number":"1","minCapacity":1,"capacity":4,"area":"hall"},{"number":"2","capacity":4}],`+
+			`"combinations":[{"tables":["1","2"],"minCapacity":5,"capacity":8}],`+
+			`"shifts":[{"days":["mon","tue"],"name":"dinner","opens":"18:00","lastSeating":"21:00","closes":"23:00","slotMinutes":30,"turnMinutes":[{"upToParty":500,"minutes":80}],"pacingCovers":20}]},`+
+			`"spendPerCover":{"amount":2500,"currency":"EUR"}}`, h.tomorrow(), h.inDays(5))},
+		"report-covers":      {token: town.owner.token, params: id, query: h.reportQuery("shift")},
+		"report-no-shows":    {token: town.owner.token, params: id, query: h.reportQuery("week")},
+		"report-lead-times":  {token: town.owner.token, params: id, query: h.reportQuery("party")},
+		"report-utilisation": {token: town.owner.token, params: id, query: h.reportQuery("month")},
+		"report-refusals":    {token: town.owner.token, params: id, query: h.reportQuery("code")},
+		"read-restaurant":    {params: id},
 		"search-restaurants": {query: "q=test&cuisine=Test&city=Testville&near=52.5,13.4&radius=5000&minRating=0&time=19:00&party=2&sort=distance&limit=5&date=" + h.tomorrow(),
 			anything: []string{"query.q", "query.cuisine", "query.city"}},
 		"read-waitlist-entry":   {token: town.diner.token, params: map[string]string{"id": waiting}},
