@@ -115,8 +115,9 @@ func newTown(t *testing.T, h *house) *town {
 		"cancel-reservation":  {token: town.diner.token, params: map[string]string{"id": town.doomed}, body: `{"reason":"a cold"}`},
 		"read-reservation":    {token: town.diner.token, params: map[string]string{"id": town.firm}},
 		"own-reservations":    {token: town.diner.token, query: "limit=5"},
-		"audit":               {token: town.owner.token, params: id, query: "limit=5&type=reservation.held", anything: []string{"query.type"}},
 		"ledger-events":       {token: town.owner.token, query: "after=0&limit=5&follow=false&types=reservation.held&stream=day-&restaurantId=" + town.open, anything: []string{"query.stream"}},
+		"audit":               {token: town.owner.token, params: id, query: "limit=5&type=reservation.held", anything: []string{"query.correlation"}},
+		"account-history":     {token: town.diner.token, query: "limit=5"},
 		"reservation-history": {token: town.diner.token, params: map[string]string{"id": town.firm}, query: "limit=5"},
 		"ask-what-if": {token: town.owner.token, params: id, body: fmt.Sprintf(`{"from":%q,"to":%q,"plan":{"turnMinutesBy":-10,`+
 			`"dayBoundary":"05:00","policy":{"holdMinutes":9,"turnMinutes":[{"upToParty":500,"minutes":80}],"tableBinding":"late"},`+
