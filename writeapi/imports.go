@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
+	"unicode"
 
 	"daybook/commands"
 	"daybook/domain"
@@ -157,8 +159,12 @@ func cutShort(err error) error {
 func (b *importBody) facts(zone *time.Location) (commands.RecordFacts, []factfile.BadRow, error) {
 	raw := []byte(b.Data)
 	switch {
-	case (b.Data == "") == (b.DataBase64 == ""):
-		return commands.RecordFacts{}, nil, field("body.data", errors.New("want either data or dataBase64"))
+	case b.Data != "" && b.DataBase64 != "":
+		return commands.RecordFacts{}, nil, field("body.dataBase64", errors.New("want either data or dataBase64"))
+	case b.Data == "" && b.DataBase64 == "":
+		return commands.RecordFacts{}, nil, field("body.data", errors.New("want data, or dataBase64"))
+	case strings.ContainsFunc(b.Data, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\n\r\t", r) }):
+		return commands.RecordFacts{}, nil, field("body.data", errors.New("it has characters that are no text"))
 	case b.DataBase64 != "":
 		var err error
 		if raw, err = base64.StdEncoding.DecodeString(b.DataBase64); err != nil {

@@ -147,6 +147,7 @@ func newTown(t *testing.T, h *house) *town {
 	}
 	town.addEvening()
 	town.addWebhooks()
+	town.addImports()
 	return town
 }
 
