@@ -113,7 +113,7 @@ func openHouse(ctx context.Context, cfg houseConfig) (h *house, err error) {
 	if h.views, err = openViews(h.engines, h.codec, cfg.clock); err != nil {
 		return h, err
 	}
-	if h.views.proof, err = openProof(cfg.Data, keys[3]); err != nil {
+	if h.views.proof, err = openProof(cfg.Data, keys[3], h.engines.store); err != nil {
 		return h, err
 	}
 	if h.runner, err = projections.NewRunner(h.engines.store, projections.Options{Linger: linger}, h.views.all()...); err != nil {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"daybook/eventstore"
 	"daybook/internal/telemetry"
 	"daybook/projections/proof"
 )
@@ -23,12 +24,12 @@ func proofFolder(data string) string { return filepath.Join(data, "proof") }
 func headsFile(data string) string { return filepath.Join(data, "checkpoints.txt") }
 
 // openProof opens the Merkle log of the ledger.
-func openProof(data string, secret []byte) (*proof.View, error) {
+func openProof(data string, secret []byte, store eventstore.Reader) (*proof.View, error) {
 	key, err := proof.NewKey(secret)
 	if err != nil {
 		return nil, err
 	}
-	v, err := proof.Open(proof.Options{Dir: proofFolder(data), Heads: headsFile(data), Key: key})
+	v, err := proof.Open(proof.Options{Dir: proofFolder(data), Heads: headsFile(data), Key: key, Store: store})
 	switch {
 	case errors.Is(err, proof.ErrHeads):
 		return nil, fmt.Errorf("%w; if the keys were made anew on purpose, move the file away and tell those who keep heads", err)

@@ -67,7 +67,7 @@ type ledger struct {
 func (l ledger) ReadAll(_ context.Context, after eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Record, error] {
 	return func(yield func(eventstore.Record, error) bool) {
 		for _, r := range l.records {
-			if filter.Passes(r.Stream, r.Type) && !yield(r, nil) {
+			if r.Position > after && filter.Passes(r.Stream, r.Type) && !yield(r, nil) {
 				return
 			}
 		}

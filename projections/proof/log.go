@@ -31,10 +31,6 @@ const (
 	kindID    = 'i'
 )
 
-// format is that of the folder. Another one is not read: the folder is removed by hand and
-// the log built again.
-const format = 1
-
 // Log is the leaves and nodes of a log as they lie on disk. Safe for concurrent use; it
 // may grow meanwhile, and what was there never changes.
 type Log struct {
@@ -92,11 +88,11 @@ func OpenLog(dir string) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	generation, err := readGeneration(db)
+	at, err := readGenerations(db)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	b, err := openBuilder(db, generation)
+	b, err := openBuilder(db, at.live)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -141,33 +137,6 @@ func stateValue(size uint64, at eventstore.Position) []byte {
 }
 
 func indexValue(index uint64) []byte { return binary.BigEndian.AppendUint64(nil, index) }
-
-var generationKey = []byte{0, 0, 0, 0, 'g'}
-
-// readGeneration says which generation is live; pebble.ErrNotFound for none yet.
-func readGeneration(db *pebble.DB) (uint32, error) {
-	value, closer, err := db.Get(generationKey)
-	if err != nil {
-		return 0, err
-	}
-	defer closer.Close()
-	if len(value) != 8 || binary.BigEndian.Uint32(value) != format {
-		return 0, fmt.Errorf("%w: want format %d, found %x; remove the folder and it is built again", ErrFormat, format, value)
-	}
-	return binary.BigEndian.Uint32(value[4:]), nil
-}
-
-func writeGeneration(db *pebble.DB, generation uint32) error {
-	value := binary.BigEndian.AppendUint32(nil, format)
-	return db.Set(generationKey, binary.BigEndian.AppendUint32(value, generation), pebble.Sync)
-}
-
-// dropOthers removes all logs but one.
-func dropOthers(db *pebble.DB, generation uint32) error {
-	before, from, behind := binary.BigEndian.AppendUint32(nil, 1), binary.BigEndian.AppendUint32(nil, generation), binary.BigEndian.AppendUint32(nil, generation+1)
-	end := []byte{0xff, 0xff, 0xff, 0xff}
-	return errors.Join(db.DeleteRange(before, from, pebble.NoSync), db.DeleteRange(behind, end, pebble.NoSync))
-}
 
 func (l *Log) prefix(kind byte) []byte {
 	return append(binary.BigEndian.AppendUint32(make([]byte, 0, 24), l.generation), kind)

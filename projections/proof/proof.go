@@ -68,6 +68,8 @@ type Options struct {
 	Heads string
 	// Key signs.
 	Key *Key
+	// Store is the ledger, which a log that is rebuilt follows; only needed for that.
+	Store eventstore.Reader
 	// FS is where the folder lies; nil for the system's. The heads always are the system's.
 	FS vfs.FS
 	// Logger is slog.Default where nil.
@@ -82,10 +84,12 @@ type View struct {
 	log   *slog.Logger
 	key   *Key
 	space time.Duration
+	store eventstore.Reader
 
 	feeding sync.Mutex // taken while leaves are added, and while the log is replaced
 	moved   bool       // a rebuilt log was put in place, which Apply has not told yet
 	live    atomic.Pointer[builder]
+	beside  *builder // the log that is built beside it
 
 	signing chan struct{} // taken by whoever signs
 	kept    *keptHeads
@@ -96,7 +100,10 @@ type View struct {
 	fault  error // why nothing is signed
 }
 
-var _ projections.View = (*View)(nil)
+var (
+	_ projections.View        = (*View)(nil)
+	_ projections.Rebuildable = (*View)(nil)
+)
 
 // Open opens a log, or begins one. Errors: ErrFormat, ErrHeads, or the disk's.
 func Open(o Options) (v *View, err error) {
@@ -106,7 +113,7 @@ func Open(o Options) (v *View, err error) {
 	if o.Spacing <= 0 {
 		o.Spacing = time.Second
 	}
-	v = &View{log: o.Logger.With("view", Name), key: o.Key, space: o.Spacing, signing: make(chan struct{}, 1)}
+	v = &View{log: o.Logger.With("view", Name), key: o.Key, space: o.Spacing, store: o.Store, signing: make(chan struct{}, 1)}
 	if v.kept, err = openHeads(o.Heads, o.Key.Verifier()); err != nil {
 		return nil, err
 	}
@@ -118,18 +125,15 @@ func Open(o Options) (v *View, err error) {
 	if v.db, err = openFolder(o.Dir, o.FS, o.Logger, false); err != nil {
 		return v, err
 	}
-	generation, err := readGeneration(v.db)
+	at, err := readGenerations(v.db)
 	if errors.Is(err, pebble.ErrNotFound) {
-		generation = 1
-		err = writeGeneration(v.db, generation)
+		at = generations{live: 1}
+		err = at.write(v.db)
 	}
 	if err != nil {
 		return v, err
 	}
-	if err := dropOthers(v.db, generation); err != nil {
-		return v, err
-	}
-	b, err := openBuilder(v.db, generation)
+	b, err := openBuilder(v.db, at.live)
 	if err != nil {
 		return v, err
 	}
@@ -172,61 +176,22 @@ func (v *View) Apply(_ context.Context, b eventstore.Batch) error {
 	return v.judge(live, b.Live)
 }
 
-// Rebuild makes a second log in the same folder.
-func (v *View) Rebuild(context.Context) (projections.Rebuilding, error) {
-	generation, err := readGeneration(v.db)
-	if err != nil {
-		return projections.Rebuilding{}, err
-	}
-	if err := dropOthers(v.db, generation); err != nil {
-		return projections.Rebuilding{}, err
-	}
-	fresh, err := openBuilder(v.db, generation+1)
-	if err != nil {
-		return projections.Rebuilding{}, err
-	}
-	return projections.Rebuilding{
-		View: &rebuilding{fresh},
-		Swap: func(context.Context) error {
-			v.feeding.Lock()
-			defer v.feeding.Unlock()
-			// What the log was before stays until the next opening, for those who read it.
-			if err := writeGeneration(v.db, fresh.log.generation); err != nil {
-				return err
-			}
-			v.mu.Lock()
-			v.live.Store(fresh)
-			v.agreed, v.fault, v.moved = false, nil, true
-			v.mu.Unlock()
-			return v.judge(fresh, true)
-		},
-		Abandon: func(context.Context) error { return dropOthers(v.db, generation) },
-	}, nil
-}
-
-// rebuilding is the log that is built beside the live one.
-type rebuilding struct{ *builder }
-
-func (r *rebuilding) Name() string { return Name }
-
-func (r *rebuilding) Checkpoint(context.Context) (eventstore.Position, error) {
-	return r.position(), nil
-}
-
-func (r *rebuilding) Apply(_ context.Context, b eventstore.Batch) error { return r.apply(b) }
-
 // builder adds leaves to a log. One goroutine applies; the rest may be asked by any.
 type builder struct {
 	log  *Log
 	edge edge
 	at   atomic.Uint64
-	form []byte // reused
+	gone atomic.Bool // another log took its place under construction
+	form []byte      // reused
 	row  []byte
 }
 
 func (b *builder) position() eventstore.Position { return eventstore.Position(b.at.Load()) }
 
 func (b *builder) apply(batch eventstore.Batch) error {
+	if b.gone.Load() {
+		return projections.ErrMoved
+	}
 	if batch.Position <= b.position() {
 		return nil
 	}

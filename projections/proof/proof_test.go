@@ -1,12 +1,13 @@
 package proof
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -177,37 +178,66 @@ func TestWhatComesAgain(t *testing.T) {
 func TestRebuild(t *testing.T) {
 	records := book(200, 4)
 	o := options(t)
+	o.Store = ledger{records: records}
 	v := open(t, o)
 	feed(t, v, records[:150], 50)
 	head := sign(t, v)
 	old := v.Log()
-	build, err := v.Rebuild(t.Context())
+	first, err := v.Rebuild(t.Context(), "build 1")
 	if err != nil {
 		t.Fatal(err)
 	}
+	feed(t, first.View, records[:60], 7)
+	// The same build goes on, another begins anew, and whoever fed the one before is told.
+	again, err := v.Rebuild(t.Context(), "build 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, _ := again.View.Checkpoint(t.Context()); at != records[59].Position {
+		t.Errorf("goes on from %d", at)
+	}
+	b := eventstore.Batch{Records: records[60:70], Position: records[69].Position}
+	if err := first.View.Apply(t.Context(), b); !errors.Is(err, projections.ErrMoved) {
+		t.Errorf("the first: %v", err)
+	}
+	build, err := v.Rebuild(t.Context(), "build 2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, _ := build.View.Checkpoint(t.Context()); at != 0 {
+		t.Errorf("another build goes on from %d", at)
+	}
 	feed(t, build.View, records[:120], 7)
+	compared, err := build.Compare(t.Context())
+	if want := []projections.Compared{{What: "leaves", Entries: 150}}; err != nil || !reflect.DeepEqual(compared, want) {
+		t.Errorf("compared: %+v, %v", compared, err)
+	}
 	if err := build.Swap(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if v.Log().Size() != 120 || v.Log() == old {
+	if v.Log().Size() != 150 || v.Log() == old {
 		t.Errorf("the new log has %d", v.Log().Size())
 	}
 	// Whoever reads the old one can end.
 	if root, err := old.Root(150); err != nil || root != head.Root {
 		t.Errorf("the old log: %s, %v", root, err)
 	}
-	b := eventstore.Batch{Records: records[150:], Position: records[199].Position, Live: true}
-	if err := v.Apply(t.Context(), b); !errors.Is(err, projections.ErrMoved) {
-		t.Errorf("a batch behind a gap: %v", err)
+	rest := eventstore.Batch{Records: records[150:], Position: records[199].Position, Live: true}
+	if err := v.Apply(t.Context(), rest); !errors.Is(err, projections.ErrMoved) {
+		t.Errorf("who feeds it is not told: %v", err)
 	}
-	if at, _ := v.Checkpoint(t.Context()); at != records[119].Position {
-		t.Errorf("goes on from %d", at)
-	}
-	feed(t, v, records[120:], 80)
+	feed(t, v, records[150:], 80)
 	if root, err := v.Log().Root(200); err != nil || root != treeHash(leaves(t, records)) || v.Fault() != nil {
 		t.Errorf("in the end: %s, %v, %v", root, err, v.Fault())
 	}
-	abandoned, err := v.Rebuild(t.Context())
+	kept, err := v.Kept(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := kept.Swap(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	abandoned, err := v.Rebuild(t.Context(), "build 3")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,13 +246,13 @@ func TestRebuild(t *testing.T) {
 		t.Fatal(err)
 	}
 	closed(t, v)
-	again := open(t, o)
-	defer closed(t, again)
-	if root, err := again.Log().Root(200); err != nil || root != treeHash(leaves(t, records)) {
+	reopened := open(t, o)
+	defer closed(t, reopened)
+	if root, err := reopened.Log().Root(200); err != nil || root != treeHash(leaves(t, records)) {
 		t.Errorf("opened again: %s, %v", root, err)
 	}
 	count := 0
-	for _, err := range again.Log().Entries() {
+	for _, err := range reopened.Log().Entries() {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -254,33 +284,11 @@ func TestOpenLog(t *testing.T) {
 		t.Error(err)
 	}
 	v = open(t, o)
-	if err := v.db.Set(generationKey, []byte{0, 0, 0, 99, 0, 0, 0, 1}, nil); err != nil {
+	if err := v.db.Set(generationsKey, bytes.Repeat([]byte{99}, 16), nil); err != nil {
 		t.Fatal(err)
 	}
 	closed(t, v)
 	if _, err := Open(o); !errors.Is(err, ErrFormat) {
 		t.Errorf("a newer format: %v", err)
-	}
-}
-
-// A proof grows with the logarithm of the log.
-func BenchmarkProof(b *testing.B) {
-	v := open(b, options(b))
-	defer closed(b, v)
-	for _, size := range []int{1_000, 10_000, 100_000} {
-		records := book(size, 1)
-		feed(b, v, records[v.Log().Size():], 2048)
-		log := v.Log()
-		b.Run(fmt.Sprintf("inclusion in %d", size), func(b *testing.B) {
-			hashes := 0
-			for i := range b.N {
-				p, err := log.Inclusion(uint64(i*7919)%log.Size(), log.Size())
-				if err != nil {
-					b.Fatal(err)
-				}
-				hashes += len(p)
-			}
-			b.ReportMetric(float64(hashes)/float64(b.N), "hashes")
-		})
 	}
 }

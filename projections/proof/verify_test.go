@@ -363,21 +363,6 @@ func TestTheLogItselfIsHeldToTheHeads(t *testing.T) {
 	}
 }
 
-func BenchmarkVerify(b *testing.B) {
-	records := book(100_000, 9)
-	v := open(b, options(b))
-	defer closed(b, v)
-	feed(b, v, records, 2048)
-	b.ResetTimer()
-	for range b.N {
-		got, err := Verify(source(records), Against{Log: v.Log()})
-		if err != nil || !got.Sound() {
-			b.Fatal(got, err)
-		}
-	}
-	b.ReportMetric(float64(b.N)*float64(len(records))/b.Elapsed().Seconds(), "events/s")
-}
-
 func ExampleFinding_String() {
 	f := Finding{Kind: Dropped, Index: 7, Event: &Event{}, Other: &Event{ID: "1", Stream: "day-1", Revision: 3}, Signed: true}
 	fmt.Println(f)
