@@ -51,7 +51,7 @@ func newLife(p *past) *life {
 // step does one thing, or is refused it.
 func (l *life) step() {
 	p := l.past
-	p.advance(time.Duration(1+p.r.IntN(1500)) * time.Second)
+	p.advance(time.Duration(1+p.r.IntN(pick(p.r, []int{60, 1500}))) * time.Second)
 	kinds := []struct {
 		name  string
 		often int
@@ -60,7 +60,7 @@ func (l *life) step() {
 		{"hold", 30, l.hold}, {"confirm", 14, l.about("POST", "/confirm", "")}, {"cancel", 8, l.about("PATCH", "/cancel", `{"reason":"ill"}`)},
 		{"amend", 8, l.amend}, {"move", 6, l.move}, {"seat", 10, l.about("POST", "/seat", "")}, {"complete", 6, l.about("POST", "/complete", "")},
 		{"no-show", 5, l.about("POST", "/no-show", "")}, {"reinstate", 3, l.about("POST", "/reinstate", "")}, {"walk-in", 5, l.walkIn},
-		{"wait", 8, l.wait}, {"accept", 4, l.accept}, {"plan", 4, l.plan}, {"lapse", 5, l.lapse}, {"publish", 1, l.publish},
+		{"wait", 8, l.wait}, {"accept", 4, l.accept}, {"plan", 4, l.plan}, {"lapse", 5, l.lapse}, {"publish", 2, l.publish},
 	}
 	total := 0
 	for _, k := range kinds {
@@ -175,10 +175,15 @@ func (l *life) wait() bool {
 }
 
 func (l *life) accept() bool {
-	if len(l.waits) == 0 {
-		return false
+	for _, id := range l.waits[max(0, len(l.waits)-8):] { // whichever of them is offered a table
+		for _, user := range []domain.UserID{l.past.diner, l.past.owner} {
+			if r := l.send(user, "POST", "/waitlist/"+id+"/accept", ""); r.status == 200 {
+				l.past.reservations = append(l.past.reservations, r.field("reservationId"))
+				return true
+			}
+		}
 	}
-	return l.send(l.past.diner, "POST", "/waitlist/"+pick(l.past.r, l.waits)+"/accept", "").status == 200
+	return false
 }
 
 // plan changes what days are opened with, and carries it to those that are open.
@@ -223,7 +228,7 @@ func (l *life) lapse() bool {
 }
 
 func (l *life) publish() bool {
-	if l.did["publish"] > 0 || l.past.r.IntN(3) > 0 {
+	if l.did["publish"] > 0 {
 		return false
 	}
 	return l.send(l.past.owner, "POST", "/restaurants/"+string(l.draft)+"/publish", "").status == 200

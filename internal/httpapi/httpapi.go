@@ -322,6 +322,10 @@ func ofStatus(status int, detail string, errs []error) huma.StatusError {
 		var field huma.ErrorDetailer
 		if errors.As(err, &field) {
 			d := field.ErrorDetail()
+			if d.Location == "query.asOf" && d.Message == "unknown query parameter" {
+				d.Message = "this tells of now alone, and has no past to look back to"
+				p.Detail = d.Message
+			}
 			p.Errors = append(p.Errors, problem.Field{Location: d.Location, Message: d.Message})
 		} else if err != nil {
 			p.Errors = append(p.Errors, problem.Field{Message: err.Error()})
