@@ -123,6 +123,19 @@ func TestReports(t *testing.T) {
 	}
 }
 
+// TestSeatTimeBehindAFence: a day offers what its plan says until the change has reached it.
+func TestSeatTimeBehindAFence(t *testing.T) {
+	s := evening()
+	fenced := restaurantday.Decider().Fold(s, restaurantday.PlanFenced{Stamp: domain.Stamp{At: s.Clock()}, Change: "2", Revision: 2,
+		Slots: []domain.Instant{noon, noon + hour}})
+	if len(fenced.Plan.Slots) == len(s.Plan.Slots) {
+		t.Fatal("nothing was fenced")
+	}
+	if got, want := SeatTimeOf(fenced), SeatTimeOf(s); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
 // TestGroups names the groups of one date, and puts them in order.
 func TestGroups(t *testing.T) {
 	d := Dimensions{Date: 20_819, Shift: "late", Slot: "01:30", Party: 12, Code: "closed"} // 2027-01-01, a Friday

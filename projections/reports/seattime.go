@@ -16,8 +16,12 @@ type SeatTime struct {
 // seats, from its first seating until it closes, where no block takes the table. Sold is a
 // party's people for the turn that it is promised: of those who have left, as many as sat
 // down. What is held, cancelled, moved or did not come sells nothing.
+//
+// The plan is the one that the day has agreed to: what a change of the restaurant fences is
+// taken off when that change reaches the day, as it is in the reporting tables.
 func SeatTimeOf(s restaurantday.State) []SeatTime {
 	var list []SeatTime
+	plan := s.Agreed()
 	at := map[string]int{}
 	shift := func(name string) *SeatTime {
 		i, ok := at[name]
@@ -28,8 +32,8 @@ func SeatTimeOf(s restaurantday.State) []SeatTime {
 		}
 		return &list[i]
 	}
-	for _, hours := range shiftHours(s.Plan) {
-		shift(hours.name).Offered += offered(s.Plan, hours.during)
+	for _, hours := range shiftHours(plan) {
+		shift(hours.name).Offered += offered(plan, hours.during)
 	}
 	for i := range s.Reservations() {
 		r, _ := s.Reservation(uint32(i + 1))
