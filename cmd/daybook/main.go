@@ -30,16 +30,17 @@ type cli struct {
 	LogLevel  slog.Level `default:"info" env:"DAYBOOK_LOG_LEVEL" help:"debug, info, warn or error."`
 	LogFormat string     `default:"text" enum:"text,json" env:"DAYBOOK_LOG_FORMAT" help:"text or json."`
 
-	Serve   serveCommand   `cmd:"" help:"Serve the APIs and run the views and processes."`
-	Import  importCommand  `cmd:"" help:"Bring in reservations that were made elsewhere."`
-	Compare compareCommand `cmd:"" help:"Decide reservations under several ways to give tables, and compare."`
-	Export  exportCommand  `cmd:"" help:"Write events and reporting tables into files for analysts: Parquet, CSV or NDJSON."`
-	Rebuild rebuildCommand `cmd:"" help:"Build a view anew from the ledger."`
-	Store   storeCommands  `cmd:"" help:"The embedded event store alone."`
-	Health  healthCommand  `cmd:"" help:"Ask a serving daybook whether it is ready."`
-	Verify  verifyCommands `cmd:"" help:"Find what was altered, dropped, inserted or put in another order."`
-	Version versionCommand `cmd:"" help:"Print the version."`
-	WhatIf  whatIfCommand  `cmd:"" name:"whatif" help:"Decide the real requests of a range of days again under another plan, and compare."`
+	Serve     serveCommand      `cmd:"" help:"Serve the APIs and run the views and processes."`
+	Import    importCommand     `cmd:"" help:"Bring in reservations that were made elsewhere."`
+	Compare   compareCommand    `cmd:"" help:"Decide reservations under several ways to give tables, and compare."`
+	Export    exportCommand     `cmd:"" help:"Write events and reporting tables into files for analysts: Parquet, CSV or NDJSON."`
+	Rebuild   rebuildCommand    `cmd:"" help:"Build a view anew from the ledger."`
+	Reporting reportingCommands `cmd:"" help:"Who reads the reporting tables."`
+	Store     storeCommands     `cmd:"" help:"The embedded event store alone."`
+	Health    healthCommand     `cmd:"" help:"Ask a serving daybook whether it is ready."`
+	Verify    verifyCommands    `cmd:"" help:"Find what was altered, dropped, inserted or put in another order."`
+	Version   versionCommand    `cmd:"" help:"Print the version."`
+	WhatIf    whatIfCommand     `cmd:"" name:"whatif" help:"Decide the real requests of a range of days again under another plan, and compare."`
 }
 
 func main() {

@@ -41,12 +41,19 @@ func migrate(ctx context.Context, e engine) error {
 			part {text} PRIMARY KEY, version INTEGER NOT NULL, generation INTEGER NOT NULL)`)); err != nil {
 			return fmt.Errorf("reporting: migrate: %w", err)
 		}
+		before, err := readVersion(ctx, t, partView)
+		if err != nil {
+			return err
+		}
 		for _, p := range []part{partBase, partView} {
 			if err := migratePart(ctx, e, t, p); err != nil {
 				return fmt.Errorf("reporting: migrate %s: %w", p, err)
 			}
 		}
-		return nil
+		if as, err := readVersion(ctx, t, partView); err != nil || as == before {
+			return err
+		}
+		return lend(ctx, t)
 	})
 }
 

@@ -285,7 +285,7 @@ func trySwap(ctx context.Context, t tx, fresh *View, estranged bool) error {
 			return err
 		}
 	}
-	return nil
+	return lend(ctx, t)
 }
 
 // viewCopy is what is known of a set of tables. The zero value is none.
