@@ -33,9 +33,10 @@ test: engines ## Vet and run every test with the race detector on both ends of e
 	$(GO) test $(TESTFLAGS) ./...
 
 .PHONY: compat
-compat: ## Run the suites of official clients, in Go and Node.js, against the served store
+compat: ## Run the suites of official clients against the served store, and read an export with DuckDB
 	eventstore/esdbserver/compat/kurrentdb-go
 	eventstore/esdbserver/compat/npm-eventstore
+	projections/export/compat/duckdb
 
 .PHONY: soak
 soak: engines ## The same tests with the large counts; takes an hour or more
