@@ -108,6 +108,27 @@ type WhatIfOutcome struct {
 type whatIfs struct {
 	mu      sync.Mutex
 	running map[domain.RestaurantID]bool
+	ended   chan struct{} // closed when one ends
+}
+
+// wait takes a place as soon as there is one, or says that there was none before ctx ended.
+func (w *whatIfs) wait(ctx context.Context, id domain.RestaurantID) (end func(), err error) {
+	for {
+		w.mu.Lock()
+		if w.ended == nil {
+			w.ended = make(chan struct{})
+		}
+		ended := w.ended
+		w.mu.Unlock()
+		if end, err = w.begin(id); err == nil {
+			return end, nil
+		}
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 // begin takes a place, or says that there is none now.
@@ -128,6 +149,10 @@ func (w *whatIfs) begin(id domain.RestaurantID) (end func(), err error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		delete(w.running, id)
+		if w.ended != nil {
+			close(w.ended)
+			w.ended = nil
+		}
 	}, nil
 }
 
@@ -158,7 +183,9 @@ func (r *reads) whatIf(api *httpapi.API) {
 		if err != nil {
 			return nil, err
 		}
-		end, err := r.whatIfs.begin(state.ID)
+		waiting, done := context.WithTimeout(ctx, patience)
+		end, err := r.whatIfs.wait(waiting, state.ID)
+		done()
 		if err != nil {
 			return nil, err
 		}
