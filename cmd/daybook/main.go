@@ -47,7 +47,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	if exit, said := err.(errExit); said { //nolint:errorlint // joined with another error there is more to say
+	if exit, said := err.(errExit); said { //nolint:errorlint // run unwrapped it
 		os.Exit(int(exit))
 	}
 	if err != nil {
@@ -98,7 +98,14 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (err error) {
 	redis.SetLogger(redisLog{})
 	k.BindTo(ctx, (*context.Context)(nil))
 	k.BindTo(out, (*io.Writer)(nil))
-	return k.Run()
+	err = k.Run()
+	// kong wraps what a command returns. An exit code that says all there is to say is told
+	// apart from one that came together with another error.
+	var exit errExit
+	if errors.As(err, &exit) && err.Error() == exit.Error() {
+		return exit
+	}
+	return err
 }
 
 type versionCommand struct{}
