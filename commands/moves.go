@@ -229,7 +229,7 @@ func (m mover) ended(ctx context.Context, old *restaurantday.Reservation) (Booke
 		}
 	}
 	return Booked{}, domain.Reject(domain.CodeNotMoving, "the move was ended before it came to a table; the reservation is "+string(old.Status),
-		domain.Reason{Rule: "status", Actual: int64(old.ChangedAt)})
+		domain.Reason{Rule: "status", ActualAt: old.ChangedAt})
 }
 
 // maxMoves bounds how often one reservation is followed to another day.

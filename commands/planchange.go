@@ -160,7 +160,7 @@ func (a *App) PreviewPlan(ctx context.Context, c Caller, id domain.RestaurantID,
 	if !o.State.Registered() {
 		return PlanPreview{}, domain.Reject(domain.CodeNotFound, fmt.Sprintf("no restaurant %s", id))
 	}
-	asked, _ := change.change(a.now(), c.actor(o.State), a.commandID(c, string(id)))
+	asked, made := change.change(a.now(), c.actor(o.State), a.commandID(c, string(id)))
 	w, err := a.weigh(ctx, o, asked, 0)
 	if err != nil {
 		return PlanPreview{}, err
@@ -171,6 +171,11 @@ func (a *App) PreviewPlan(ctx context.Context, c Caller, id domain.RestaurantID,
 		day := PreviewedDay{Date: d.state.Date, Revision: d.revision, Touched: make([]TouchedBooking, 0, len(d.touched))}
 		touched += len(d.touched)
 		for _, t := range d.touched {
+			for i := range t.Misfits {
+				if string(t.Misfits[i].Block) == made { // a block that is not made has no id
+					t.Misfits[i].Block = ""
+				}
+			}
 			r, _ := d.state.Reservation(t.Number)
 			day.Touched = append(day.Touched, TouchedBooking{
 				ID: d.state.ID(t.Number), Time: r.Slot.Time, Party: r.Party, Name: r.Details.Guest.Name, Misfits: t.Misfits, Can: t.Can(),

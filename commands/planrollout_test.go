@@ -188,6 +188,28 @@ func TestSeveralChangesAreRolledOutInOrder(t *testing.T) {
 	}
 }
 
+// TestPreviewOfABlock: what a block would touch is told without the id of a block that is
+// not made, and with the ids of those that are.
+func TestPreviewOfABlock(t *testing.T) {
+	h := newHouse(t)
+	id := h.restaurant(1)
+	a := h.app()
+	h.booked(a, id, evening, "19:00")
+	preview := func() (told []restaurantday.Misfit) {
+		t.Helper()
+		p, err := a.PreviewPlan(t.Context(), caller(owner, ""), id, AddBlock{restaurant.Block{Date: evening, From: 18 * 60, To: 23 * 60}})
+		if err != nil || len(p.Days) != 1 || len(p.Days[0].Touched) != 1 {
+			t.Fatalf("previewed %+v, %v", p, err)
+		}
+		return p.Days[0].Touched[0].Misfits
+	}
+	for _, m := range preview() {
+		if m.Rule != "block" || m.Table == "" || m.Block != "" {
+			t.Errorf("a block that is not made is %+v", m)
+		}
+	}
+}
+
 // TestBookingsAgainstAChange races bookings by two processes against a closure, which two
 // more roll out: after the fence nobody books what is closed, and nobody is lost.
 func TestBookingsAgainstAChange(t *testing.T) {

@@ -65,11 +65,13 @@ type Rejection struct {
 
 // Reason is one rule that stands in the way, with the numbers that decided it.
 type Reason struct {
-	Rule    string      // the policy or fact, such as "turn_time" or "notice_minutes"
-	Limit   int64       // what the rule allows, in the rule's own unit; 0 where it has none
-	Actual  int64       // what was asked for or is taken, in the same unit
-	Blocked []Block     // the entries that hold what was asked for
-	Date    ServiceDate // the day it is about, where that is not the one addressed
+	Rule     string  // the policy or fact, such as "turn_time" or "notice_minutes"
+	Limit    int64   // what the rule allows, in the rule's own unit; 0 where it has none
+	Actual   int64   // what was asked for or is taken, in the same unit
+	LimitAt  Instant // likewise, where the rule is about an instant; 0 where it is not
+	ActualAt Instant
+	Blocked  []Block     // the entries that hold what was asked for
+	Date     ServiceDate // the day it is about, where that is not the one addressed
 }
 
 // Block is an entry of the day's book that holds a table.

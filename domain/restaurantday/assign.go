@@ -73,6 +73,8 @@ type Request struct {
 	// Tables are exactly the tables wanted, by index, rising, whatever they seat; none for
 	// any that will do.
 	Tables []int
+	// Has is where the party has a slot already, which is no alternative; zero for none.
+	Has domain.Instant
 	// Occupied is the stretch wanted; the zero value is the plan's for this slot and party.
 	Occupied domain.Interval
 }

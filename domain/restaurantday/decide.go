@@ -214,7 +214,7 @@ func (s State) cancel(c Cancel) ([]Event, error) {
 	}
 	if c.Actor.Kind == domain.ActorDiner && r.Turn.From <= t {
 		return nil, domain.Reject(domain.CodeStarted, "the seating has begun; only the restaurant can end it now",
-			domain.Reason{Rule: "starts_at", Limit: int64(r.Turn.From), Actual: int64(t)})
+			domain.Reason{Rule: "starts_at", LimitAt: r.Turn.From, ActualAt: t})
 	}
 	p, err := s.page(c.Now, nil)
 	if err != nil {

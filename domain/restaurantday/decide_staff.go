@@ -88,12 +88,17 @@ func (s State) slotFor(hhmm string, at domain.Instant, skip domain.Code) (Slot, 
 	if at == 0 {
 		at = s.Plan.instantNear(hhmm)
 	}
-	// Within a day of each slot: further off is another service date, which has a book of its own.
-	const day = 24 * 60
-	if slots := s.Plan.Slots; at <= slots[len(slots)-1].StartsAt.AddMinutes(-day) || at >= slots[0].StartsAt.AddMinutes(day) {
+	if !s.Plan.within(at, 24) {
 		return slot, no
 	}
 	return s.Plan.slotMade(at), nil
+}
+
+// within reports whether an instant is less than so many hours away from each slot: what is
+// further off is of another service date, which has a book of its own.
+func (p *Plan) within(at domain.Instant, hours int) bool {
+	last, first := p.Slots[len(p.Slots)-1].StartsAt, p.Slots[0].StartsAt
+	return last.AddMinutes(-hours*60) < at && at < first.AddMinutes(hours*60)
 }
 
 // longestTurn is how many minutes a turn can have.

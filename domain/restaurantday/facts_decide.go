@@ -33,6 +33,10 @@ func (s State) record(c Record) ([]Event, error) {
 	e := Recorded{
 		Stamp: p.stamp(), Number: p.next(), Fact: c.Fact, Status: c.Status, Party: c.Party, Code: c.Code, Details: c.Details,
 	}
+	// A date has up to 25 hours, where the clocks are put back.
+	if len(p.Plan.Slots) > 0 && !p.Plan.within(c.StartsAt, 25) {
+		return nil, domain.Invalid("starts_at", "that is on another service date than "+p.Date.String())
+	}
 	var out *domain.Rejection
 	e.Slot, out = p.slotOfFact(c)
 	request := Request{Slot: e.Slot, Party: c.Party, Staff: true, Now: p.t}
@@ -103,8 +107,8 @@ func (c Record) inTime(t domain.Instant) error {
 	default: // can be so at any time
 	}
 	if t < early {
-		return domain.Reject(domain.CodeTooEarly, fmt.Sprintf("it cannot be %s yet: it begins at %s", c.Status, c.StartsAt),
-			domain.Reason{Rule: "starts_at", Limit: int64(c.StartsAt), Actual: int64(t)})
+		return domain.Reject(domain.CodeTooEarly, fmt.Sprintf("it cannot be %s yet: it has not begun", c.Status),
+			domain.Reason{Rule: "starts_at", LimitAt: c.StartsAt, ActualAt: t})
 	}
 	if c.Fact.MadeAt > t {
 		return domain.Invalid("made_at", "it cannot have been made after now")

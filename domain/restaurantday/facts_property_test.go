@@ -32,6 +32,24 @@ func anyFact(t *rapid.T, plan *Plan, now domain.Instant, actor domain.Actor) Rec
 	}
 }
 
+// A fact of another service date has no place in this day's book.
+func TestAFactOfAnotherDay(t *testing.T) {
+	s := given(t, firm(now, 2, "18:00"))
+	fact := func(at domain.Instant) Record {
+		return Record{
+			Now: now, Actor: host, Fact: Fact{Batch: "one", Source: "theirs", External: "1"}, Status: StatusConfirmed, Party: 2, StartsAt: at, Time: "18:00",
+		}
+	}
+	for _, off := range []domain.Instant{-30 * hour, 25 * hour, 5000 * 24 * hour} {
+		if no := refused(t, s, fact(evening+off)); no.Code != domain.CodeInvalid || no.Reasons[0].Rule != "starts_at" {
+			t.Errorf("%d hours away: %v", off/hour, no)
+		}
+	}
+	for _, off := range []domain.Instant{-18 * hour, 0, 23 * hour} {
+		decided(t, s, fact(evening+off))
+	}
+}
+
 // factsHold checks what must be true of a day's facts beside what holds of all entries: who
 // has no table stands in conflict, and nobody is in conflict about an entry that is not there.
 func factsHold(s State) error {

@@ -23,7 +23,7 @@ func (s State) amend(c Amend) ([]Event, error) {
 	}
 	if c.Actor.Kind == domain.ActorDiner && r.Turn.From <= p.t {
 		return nil, domain.Reject(domain.CodeStarted, "the seating has begun; only the restaurant can change it now",
-			domain.Reason{Rule: "starts_at", Limit: int64(r.Turn.From), Actual: int64(p.t)})
+			domain.Reason{Rule: "starts_at", LimitAt: r.Turn.From, ActualAt: p.t})
 	}
 	if c.On != 0 && c.On != s.Date {
 		// It was moved here; who asks goes by where it was.
@@ -45,7 +45,7 @@ func (s State) amend(c Amend) ([]Event, error) {
 	if c.Time != "" || c.StartsAt != 0 {
 		slot, no := p.slotFor(c.Time, c.StartsAt, c.Override.Rule)
 		if no != nil {
-			return nil, p.withAlternatives(no, p.again(r, a.Party, a.Wish, c), c.Time, c.StartsAt)
+			return nil, p.without(r).withAlternatives(no, p.again(r, a, c), c.Time, c.StartsAt)
 		}
 		a.Slot = slot
 	}
@@ -89,16 +89,26 @@ func change[T any](value, to *T) {
 }
 
 // again is what the party of r asks for when it asks again.
-func (p *page) again(r *Reservation, party domain.PartySize, wish Wish, c Amend) Request {
-	return Request{Party: party, Wish: wish, Staff: !r.Online || c.Actor.Kind == domain.ActorStaff, Now: p.t, Skip: c.Override.Rule}
+func (p *page) again(r *Reservation, a Amended, c Amend) Request {
+	again := Request{Party: a.Party, Wish: a.Wish, Staff: !r.Online || c.Actor.Kind == domain.ActorStaff, Now: p.t, Skip: c.Override.Rule}
+	if a.Party == r.Party && a.Wish == r.Wish {
+		again.Has = r.Slot.StartsAt
+	}
+	return again
+}
+
+// without is the day as it would be if r had no place.
+func (p *page) without(r *Reservation) State {
+	s := p.State
+	s.Occupancy = p.release(r.Number)
+	return s
 }
 
 // replace finds the amended place of r as if it had none: its own tables again where they
 // will do.
 func (p *page) replace(r *Reservation, a Amended, c Amend) (Seating, *domain.Rejection) {
-	without := p.State
-	without.Occupancy = p.release(r.Number)
-	request := p.again(r, a.Party, a.Wish, c)
+	without := p.without(r)
+	request := p.again(r, a, c)
 	request.Slot = a.Slot
 	bars := without.bars
 	if a.Slot.StartsAt == r.Slot.StartsAt {
@@ -195,7 +205,7 @@ func (s State) seatParty(c Seat) ([]Event, error) {
 		return p.end(), nil
 	case p.t < r.Turn.From.AddMinutes(-seatEarlyMinutes):
 		return nil, domain.Reject(domain.CodeTooEarly, fmt.Sprintf("a party can be seated from %d minutes before its time", seatEarlyMinutes),
-			domain.Reason{Rule: "starts_at", Limit: int64(r.Turn.From), Actual: int64(p.t)})
+			domain.Reason{Rule: "starts_at", LimitAt: r.Turn.From, ActualAt: p.t})
 	}
 	had, must := p.Plan.whole(r.Tables), r.Bound
 	if len(c.Tables) > 0 {
@@ -237,7 +247,7 @@ func (s State) noShow(c MarkNoShow) ([]Event, error) {
 	}
 	if p.t < r.Turn.From {
 		return nil, domain.Reject(domain.CodeTooEarly, "a party is no no-show before its time",
-			domain.Reason{Rule: "starts_at", Limit: int64(r.Turn.From), Actual: int64(p.t)})
+			domain.Reason{Rule: "starts_at", LimitAt: r.Turn.From, ActualAt: p.t})
 	}
 	p.add(NoShow{Stamp: p.stamp(), Number: r.Number})
 	return p.end(), nil
@@ -260,7 +270,7 @@ func (s State) reinstate(c Reinstate) ([]Event, error) {
 			back.Occupied.To = late + back.Occupied.To - r.Turn.From
 		}
 	case p.t >= r.Occupied.To:
-		return nil, domain.Reject(domain.CodeInPast, "its time is over", domain.Reason{Rule: "starts_at", Limit: int64(p.t), Actual: int64(r.Turn.From)})
+		return nil, domain.Reject(domain.CodeInPast, "its time is over", domain.Reason{Rule: "starts_at", LimitAt: p.t, ActualAt: r.Turn.From})
 	default:
 		back.Occupied.From = max(back.Occupied.From, p.t) // others may have sat there until now
 	}

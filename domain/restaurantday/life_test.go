@@ -2,6 +2,7 @@ package restaurantday
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 
 	"daybook/domain"
@@ -95,6 +96,41 @@ func TestWhoSitsIsNotSatUpon(t *testing.T) {
 	}
 	s = Decider().Fold(s, decided(t, s, Complete{Now: evening + 2*hour + 1, Actor: host, Number: 1})...)
 	decided(t, s, Seat{Now: evening + 2*hour + 2, Actor: host, Number: 2})
+}
+
+// Staff who ask for a table are told which is taken, and what party has it.
+func TestATableThatIsTaken(t *testing.T) {
+	s := given(t, firm(now, 2, "18:00"), firm(now, 2, "18:00"))
+	no := refused(t, s, MoveTable{Now: now, Actor: host, Number: 1, Tables: []domain.TableID{"tbl_b"}})
+	want := domain.Reject(domain.CodeNoTable, "table 2 is taken then, by a party of 2", domain.Reason{
+		Rule: "turn_time", Limit: 70, Actual: 1, Blocked: []domain.Block{{Number: 2, Table: "tbl_b", Until: evening + 70*minute}},
+	})
+	if !reflect.DeepEqual(no, want) {
+		t.Errorf("got  %+v\nwant %+v", no, want)
+	}
+}
+
+// A refused amendment offers other times, and the time that the party has only if that would
+// be another booking.
+func TestAlternativesToAnAmendment(t *testing.T) {
+	s := given(t, firm(now, 2, "18:00"), firm(now, 2, "20:30"), firm(now, 2, "20:30"), firm(now, 3, "20:30"))
+	for name, c := range map[string]struct {
+		c    Amend
+		want []string
+	}{
+		"to a full slot":    {Amend{Number: 1, Time: "20:30"}, []string{"19:00", "22:00", "18:30"}},
+		"out of the hours":  {Amend{Number: 1, Time: "17:00"}, []string{"18:30", "19:00", "22:00"}},
+		"and with one more": {Amend{Number: 1, Time: "20:30", Party: 3}, []string{"18:30", "18:00"}},
+	} {
+		c.c.Now, c.c.Actor = now, domain.Diner(diner)
+		var got []string
+		for _, a := range refused(t, s, c.c).Alternatives {
+			got = append(got, a.Time)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
 }
 
 func TestNoShowAndReinstate(t *testing.T) {

@@ -155,9 +155,9 @@ func refusal(r *Reservation, from Status, t domain.Instant) *domain.Rejection {
 	}
 	if from == StatusExpired {
 		return domain.Reject(domain.CodeHoldExpired, "the hold has lapsed and its table may be somebody else's; hold again",
-			domain.Reason{Rule: "hold_minutes", Limit: int64(r.ExpiresAt), Actual: int64(t)})
+			domain.Reason{Rule: "hold_minutes", LimitAt: r.ExpiresAt, ActualAt: t})
 	}
-	return domain.Reject(Refusal(from), details[from], domain.Reason{Rule: "status", Actual: int64(r.ChangedAt)})
+	return domain.Reject(Refusal(from), details[from], domain.Reason{Rule: "status", ActualAt: r.ChangedAt})
 }
 
 // entry finds what a command addresses. To those who may not know of it, it is not there.

@@ -29,7 +29,7 @@ func (s State) startMove(c StartMove) ([]Event, error) {
 		return nil, domain.Reject(domain.CodeMoving, "the reservation is being moved to "+r.Moving.To.String(), domain.Reason{Rule: "moving", Date: r.Moving.To})
 	case c.Actor.Kind == domain.ActorDiner && r.Turn.From <= p.t:
 		return nil, domain.Reject(domain.CodeStarted, "the seating has begun; only the restaurant can change it now",
-			domain.Reason{Rule: "starts_at", Limit: int64(r.Turn.From), Actual: int64(p.t)})
+			domain.Reason{Rule: "starts_at", LimitAt: r.Turn.From, ActualAt: p.t})
 	}
 	p.add(MoveStarted{
 		Stamp: p.stamp(), Number: r.Number, To: to.To, Time: to.Time, StartsAt: to.StartsAt, Party: to.Party, Move: to.Move,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"daybook/domain"
 )
@@ -18,13 +19,15 @@ func (o Occupancy) explain(code domain.Code, r Request) *domain.Rejection {
 	switch code {
 	case domain.CodeInPast:
 		detail = "the time asked for is past"
-		reason = domain.Reason{Rule: "starts_at", Limit: int64(r.Now), Actual: int64(starts)}
+		reason = domain.Reason{Rule: "starts_at", LimitAt: r.Now, ActualAt: starts}
 	case domain.CodeTooSoon:
 		detail = fmt.Sprintf("the restaurant wants %d minutes' notice", policy.NoticeMinutes)
 		reason = domain.Reason{Rule: "notice_minutes", Limit: int64(policy.NoticeMinutes), Actual: int64(starts-r.Now) / 60_000}
 	case domain.CodeTooFarAhead:
-		detail = fmt.Sprintf("the restaurant takes bookings %d days ahead; this day opens for booking at %s", policy.HorizonDays, o.Plan.BookableFrom)
-		reason = domain.Reason{Rule: "horizon_days", Limit: int64(policy.HorizonDays), Actual: int64(starts-r.Now) / 86_400_000}
+		detail = fmt.Sprintf("the restaurant takes bookings %d days ahead, and this day is not open for booking yet", policy.HorizonDays)
+		reason = domain.Reason{
+			Rule: "horizon_days", Limit: int64(policy.HorizonDays), Actual: int64(starts-r.Now) / 86_400_000, LimitAt: o.Plan.BookableFrom,
+		}
 	case domain.CodePartyTooLarge:
 		largest := o.largest(r)
 		detail = fmt.Sprintf("the largest table seats %d", largest)
@@ -103,8 +106,24 @@ func (o Occupancy) noTable(r Request) *domain.Rejection {
 		return domain.Reject(domain.CodeBlocked, "the restaurant keeps its tables for something else then",
 			domain.Reason{Rule: "block", Actual: int64(fitting)})
 	}
-	return domain.Reject(domain.CodeNoTable, fmt.Sprintf("every table that seats a party of %d is taken then", r.Party),
+	detail := fmt.Sprintf("every table that seats a party of %d is taken then", r.Party)
+	if r.Tables != nil {
+		detail = o.takenBy(blocked)
+	}
+	return domain.Reject(domain.CodeNoTable, detail,
 		domain.Reason{Rule: "turn_time", Limit: int64(want.To-want.From) / 60_000, Actual: int64(fitting), Blocked: blocked})
+}
+
+// takenBy names the tables that entries have, and the parties, to staff who asked for these
+// tables: "table 4 is taken then, by a party of 2".
+func (o Occupancy) takenBy(blocked []domain.Block) string {
+	var told []string
+	for _, b := range blocked {
+		table, _ := o.Plan.table(b.Table)
+		party, _ := o.booking(b.Number)
+		told = append(told, fmt.Sprintf("table %s is taken then, by a party of %d", table.Number, party.Party))
+	}
+	return strings.Join(told, "; ")
 }
 
 // fullCode is the code of noTable.

@@ -24,7 +24,8 @@ func (s State) findSlot(hhmm string, at domain.Instant) (Slot, *domain.Rejection
 			return found[0], nil
 		case 2:
 			return Slot{}, domain.Reject(domain.CodeAmbiguousTime, fmt.Sprintf(
-				"clocks show %s twice on %s: send startsAt, %s or %s", hhmm, s.Date, found[0].StartsAt, found[1].StartsAt))
+				"clocks show %s twice on %s: send startsAt", hhmm, s.Date),
+				domain.Reason{Rule: "starts_at", ActualAt: found[0].StartsAt}, domain.Reason{Rule: "starts_at", ActualAt: found[1].StartsAt})
 		}
 		near = s.Plan.instantNear(hhmm)
 	}
@@ -132,7 +133,7 @@ func (k *seeker) alternatives(r Request, near domain.Instant, n int) (list []dom
 			r.Slot = slots[after]
 			after++
 		}
-		if k.o.bars(r) != "" {
+		if r.Slot.StartsAt == r.Has || k.o.bars(r) != "" {
 			continue
 		}
 		if _, ok := k.seat(r, &steps); ok {

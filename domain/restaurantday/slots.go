@@ -11,7 +11,7 @@ type SlotState struct {
 	TablesLeft int
 	Refusal    domain.Code // why it cannot be booked; empty when it can
 	// Waitable says that it may be waited for: others have it, or a block, and there is room
-	// on the waitlist, those left out who stand at the door or are being offered a table.
+	// on the waitlist.
 	Waitable bool
 }
 
@@ -23,8 +23,8 @@ func (o Occupancy) Slots(party domain.PartySize, now domain.Instant) []SlotState
 	if o.Plan == nil {
 		return nil
 	}
-	room := len(o.waiting) < maxWaiting
 	o = o.settled(now)
+	room := o.mayWait()
 	seeker := &seeker{o: o}
 	defer seeker.done()
 	states := make([]SlotState, len(o.Plan.Slots))

@@ -48,7 +48,7 @@ func (s State) actionToUndo(c Undo) (Action, error) {
 		}
 		if r.Changes != a.before.Changes+1 {
 			return Action{}, domain.Reject(domain.CodeUndoBlocked, "the reservation has changed since",
-				domain.Reason{Rule: "changed_at", Actual: int64(r.ChangedAt), Blocked: []domain.Block{blockOf(r)}})
+				domain.Reason{Rule: "changed_at", ActualAt: r.ChangedAt, Blocked: []domain.Block{blockOf(r)}})
 		}
 		return a, nil
 	}

@@ -6,8 +6,12 @@ import (
 	"daybook/domain"
 )
 
-// maxWaiting bounds how many wait on one day, so that finding offers stays cheap.
+// maxWaiting bounds how many wait on one day, so that finding offers stays cheap; and how
+// many stand at its door, who are in a list of their own.
 const maxWaiting = 100
+
+// mayWait reports whether there is room for one more of those who wait for an offer.
+func (o Occupancy) mayWait() bool { return len(o.waiting) < maxWaiting }
 
 // offers gives what is free to those who wait, in their order: each takes the first slot
 // that it would have. Whom it passes over, and why, goes on record.
@@ -92,26 +96,33 @@ func (p *page) mayWait(c JoinWaitlist, j WaitlistJoined) *domain.Rejection {
 	if j.From == 0 || j.To < j.From {
 		return domain.Invalid("to", "want the first and the last time that will do, in this order")
 	}
-	waiting := 0
+	door := 0
 	for _, w := range p.waitlist {
 		if w.Status != WaitlistWaiting && w.Status != WaitlistOffering {
 			continue
 		}
-		waiting++
+		if w.WalkIn {
+			door++
+		}
 		if c.Actor.Kind == domain.ActorDiner && w.Diner == c.Actor.User && w.From <= j.To && j.From <= w.To {
 			return domain.Reject(domain.CodeAlreadyWaiting, "this diner is on the waitlist for that time",
 				domain.Reason{Rule: "waitlist", Actual: int64(w.Entry)})
 		}
 	}
-	if waiting >= maxWaiting {
-		return domain.Reject(domain.CodeWaitlistFull, fmt.Sprintf("%d parties wait for this day", waiting),
+	full := func(waiting int, where string) *domain.Rejection {
+		return domain.Reject(domain.CodeWaitlistFull, fmt.Sprintf("%d parties wait %s", waiting, where),
 			domain.Reason{Rule: "waitlist", Limit: maxWaiting, Actual: int64(waiting)})
 	}
-	if j.WalkIn {
+	switch {
+	case j.WalkIn && door >= maxWaiting:
+		return full(door, "at the door")
+	case j.WalkIn:
 		return nil
+	case !p.Occupancy.mayWait():
+		return full(len(p.waiting), "for this day")
 	}
 	// A slot that can still be had, but for tables and pacing.
-	no := domain.Reject(domain.CodeOutsideHours, fmt.Sprintf("nobody is seated from %s to %s", j.From, j.To))
+	no := domain.Reject(domain.CodeOutsideHours, "nobody is seated in the time asked for")
 	for _, slot := range p.Plan.Slots {
 		if slot.StartsAt < j.From || slot.StartsAt > j.To {
 			continue

@@ -191,6 +191,11 @@ func TestWaitableSlots(t *testing.T) {
 	for n := range maxWaiting {
 		crowd = append(crowd, waits(now, domain.UserID("usr_"+string(rune('a'+n))), 2))
 	}
+	// Who stands at the door, or is being offered a table, takes nobody's place on the list.
+	door := []Command{firm(now, 2, "18:00"), firm(now, 2, "18:00"), firm(now, 4, "18:00")}
+	for range maxWaiting {
+		door = append(door, JoinWaitlist{Now: now, Actor: host, Party: 2, WalkIn: true})
+	}
 	on := func(p *Plan) Command { return Open{Now: now, Restaurant: restaurant, Date: 20000, Plan: p} }
 	for name, c := range map[string]struct {
 		s        State
@@ -198,6 +203,7 @@ func TestWaitableSlots(t *testing.T) {
 	}{
 		"others have the tables": {full(t), 3}, "a block": {given(t, on(blocked)), 4},
 		"the kitchen": {given(t, on(paced), firm(now, 2, "18:00")), 1}, "nobody may wait any more": {given(t, crowd...), 0},
+		"a crowd at the door": {given(t, door...), 3}, "one is being offered a table": {given(t, append(crowd, Cancel{Now: now, Actor: host, Number: 1})...), 3},
 	} {
 		waitable := 0
 		for _, slot := range c.s.Slots(2, now) {
@@ -217,6 +223,9 @@ func TestWaitableSlots(t *testing.T) {
 		if waitable != c.waitable {
 			t.Errorf("%s: %d slots are waitable, want %d", name, waitable, c.waitable)
 		}
+	}
+	if no := refused(t, given(t, door...), door[len(door)-1]); no.Code != domain.CodeWaitlistFull {
+		t.Errorf("one more at the door: %v", no)
 	}
 }
 

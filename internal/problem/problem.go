@@ -140,11 +140,13 @@ type Field struct {
 
 // Reason is one rule in the way.
 type Reason struct {
-	Rule    string  `json:"rule"`
-	Limit   int64   `json:"limit,omitempty"`
-	Actual  int64   `json:"actual,omitempty"`
-	Date    string  `json:"date,omitempty" doc:"the service date it is about, where that is not the one addressed"`
-	Entries []Entry `json:"entries,omitempty"`
+	Rule     string  `json:"rule"`
+	Limit    int64   `json:"limit,omitempty"`
+	Actual   int64   `json:"actual,omitempty"`
+	LimitAt  string  `json:"limitAt,omitempty" format:"date-time" doc:"the limit of a rule about an instant"`
+	ActualAt string  `json:"actualAt,omitempty" format:"date-time" doc:"and what it was held against"`
+	Date     string  `json:"date,omitempty" doc:"the service date it is about, where that is not the one addressed"`
+	Entries  []Entry `json:"entries,omitempty"`
 }
 
 // Entry is a promise that holds what was asked for.
@@ -199,6 +201,12 @@ func FromRejection(r *domain.Rejection, at func(domain.Instant) string, id func(
 			continue
 		}
 		reason := Reason{Rule: why.Rule, Limit: why.Limit, Actual: why.Actual}
+		if why.LimitAt != 0 {
+			reason.LimitAt = at(why.LimitAt)
+		}
+		if why.ActualAt != 0 {
+			reason.ActualAt = at(why.ActualAt)
+		}
 		if why.Date != 0 {
 			reason.Date = why.Date.String()
 		}

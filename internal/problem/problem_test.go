@@ -13,6 +13,7 @@ import (
 func TestFromRejection(t *testing.T) {
 	no := domain.Reject(domain.CodeNoTable, "all taken",
 		domain.Reason{Rule: "open_day", Actual: 3, Date: 20_000},
+		domain.Reason{Rule: "starts_at", LimitAt: 30_000, ActualAt: 40_000},
 		domain.Reason{Rule: "turn_time", Limit: 90, Actual: 2, Blocked: []domain.Block{
 			{Number: 7, Table: "tbl_a", Until: 60_000, Hold: true}, {Number: 9, Table: "tbl_b"}, // one of no time
 		}})
@@ -28,7 +29,7 @@ func TestFromRejection(t *testing.T) {
 		}
 		want := &Problem{
 			Type: "/errors/no_table", Title: "No table is free", Status: http.StatusConflict, Detail: "all taken", Code: domain.CodeNoTable,
-			Reasons: []Reason{{Rule: "open_day", Actual: 3, Date: "2024-10-04"}, {Rule: "turn_time", Limit: 90, Actual: 2, Entries: []Entry{
+			Reasons: []Reason{{Rule: "open_day", Actual: 3, Date: "2024-10-04"}, {Rule: "starts_at", LimitAt: "30000", ActualAt: "40000"}, {Rule: "turn_time", Limit: 90, Actual: 2, Entries: []Entry{
 				{ReservationID: first, TableID: "tbl_a", Until: "60000", Hold: true}, {ReservationID: second, TableID: "tbl_b"},
 			}}},
 			Alternatives: []Alternative{{Time: "20:00", StartsAt: "120000"}, {Time: "21:00", StartsAt: "180000", Date: "2024-10-05"}},
