@@ -112,6 +112,9 @@ func Rebuild(ctx context.Context, store eventstore.Store, view Rebuildable, o Re
 		return fail("compare", err)
 	}
 	if o.IfEqual && !done.Equal() {
+		if o.Rollback {
+			return done, ErrDiffers // what is kept is kept
+		}
 		return done, errors.Join(ErrDiffers, build.Abandon(ctx))
 	}
 	tell(StageSwap)

@@ -266,6 +266,12 @@ func TestRebuiltEqualsLive(t *testing.T) {
 			t.Errorf("got %+v, %v", done, err)
 		}
 		same(rebuild(projections.RebuildOptions{Build: "b"}), 1)
+		// To put it back only where it is equal puts nothing back, and leaves it there.
+		for range 2 {
+			if _, err := projections.Rebuild(context.Background(), h.store, v, projections.RebuildOptions{Rollback: true, IfEqual: true}); !errors.Is(err, projections.ErrDiffers) {
+				t.Errorf("put back where it differs: %v", err)
+			}
+		}
 		// The live view goes on in the other half, and so does what is kept.
 		key := DayKey{restaurant, date + 3}
 		h.do(key, h.hold(key, 2, "21:00"))

@@ -169,6 +169,14 @@ func (v *View) write(ctx context.Context, to eventstore.Position, changes []chan
 				// Values of this epoch already reflect more than this batch: what it would write
 				// could break that.
 				reached = m.position
+				for _, c := range changes { // nobody else may have told of them
+					if c.past {
+						continue
+					}
+					if err := tx.Publish(ctx, changedChannel, c.key.changed()).Err(); err != nil {
+						return err
+					}
+				}
 				return nil
 			}
 			_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error {

@@ -1,11 +1,13 @@
 package availability
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"daybook/domain"
 	"daybook/domain/restaurantday"
+	"daybook/projections"
 )
 
 // told waits for a change to be told of.
@@ -58,6 +60,28 @@ func TestChangesAreToldToAllProcesses(t *testing.T) {
 		if n := len(changed); n > 1 {
 			t.Errorf("%d more wait", n)
 		}
+	})
+}
+
+// TestChangesAreToldThatARebuildBrought: what a copy has that takes the live one's place
+// before the runner came so far is told of when the runner comes.
+func TestChangesAreToldThatARebuildBrought(t *testing.T) {
+	onBothEnds(t, func(t *testing.T, e end) {
+		h := newHouse(t)
+		h.do(today, h.hold(today, 2, "18:00"))
+		writer, reader := h.view(e.client()), h.view(e.client())
+		at := h.feed(writer, h.checkpoint(writer))
+		changed, stop := reader.Watch(today)
+		defer stop()
+		told(t, "the beginning", changed)
+
+		h.do(today, h.hold(today, 2, "18:00"))
+		if _, err := projections.Rebuild(context.Background(), h.store, h.view(e.client()), projections.RebuildOptions{Build: "a"}); err != nil {
+			t.Fatal(err)
+		}
+		h.feed(writer, at)
+		told(t, "a change", changed)
+		h.check(reader, today, 4, 2)
 	})
 }
 

@@ -16,6 +16,10 @@ type engine interface {
 	// exclusive is write for a change of the tables themselves: no other exclusive of any
 	// process runs meanwhile, and no time limit but the context's applies.
 	exclusive(ctx context.Context, fn func(tx) error) error
+	// claim takes tables for the transaction alone, where the engine lets readers and those who
+	// rename tables get in each other's way. It gives up with errTablesBusy after a moment,
+	// since whoever comes after it waits behind it.
+	claim(ctx context.Context, t tx, tables []string) error
 	// snapshot lets fn read as often as it likes of one state of the database, for as long as
 	// the context lets it.
 	snapshot(ctx context.Context, fn func(querying) error) error
@@ -57,6 +61,9 @@ const (
 	writeLimit   = 30 * time.Second
 	connectLimit = 5 * time.Second
 )
+
+// errTablesBusy says that somebody reads tables that are to be renamed.
+var errTablesBusy = errors.New("reporting: a query is reading the tables")
 
 // errNoRow answers a query for one row that found none.
 var errNoRow = errors.New("reporting: no row")

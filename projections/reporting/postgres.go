@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -94,6 +95,32 @@ func (p *postgres) exclusive(ctx context.Context, fn func(tx) error) error {
 		return fn(t)
 	})
 }
+
+// claimLimit is how long claim may wait: less than a reader has patience for, and less than
+// after which Postgres looks for deadlocks, which it may end by refusing the reader.
+const claimLimit = 500 * time.Millisecond
+
+func (p *postgres) claim(ctx context.Context, t tx, tables []string) error {
+	for _, sql := range []string{
+		"SET LOCAL statement_timeout = " + milliseconds(claimLimit),
+		"LOCK TABLE " + strings.Join(tables, ", ") + " IN ACCESS EXCLUSIVE MODE",
+		"SET LOCAL statement_timeout = 0",
+	} {
+		_, err := t.exec(ctx, sql)
+		var refused *pgconn.PgError
+		if errors.As(err, &refused) && ctx.Err() == nil && slices.Contains(waitedInVain, refused.Code) {
+			return errTablesBusy
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waitedInVain are Postgres's codes for a wait that was given up: lock_not_available,
+// query_canceled, deadlock_detected.
+var waitedInVain = []string{"55P03", "57014", "40P01"}
 
 func (p *postgres) snapshot(ctx context.Context, fn func(querying) error) error {
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"daybook/eventstore"
 	"daybook/projections"
@@ -126,12 +127,14 @@ func (v *View) compare(ctx context.Context, fresh *View) (found []projections.Co
 		if _, err := live.Checkpoint(ctx); err != nil {
 			return nil, err
 		}
+		estranged := false
 		if live.at > head {
 			// It moved on since, or it is ahead of the ledger itself, which was put back to an
-			// earlier state: then there is nothing that it could be compared with.
-			if head, err = headOf(ctx, v.store); err != nil || live.at > head {
+			// earlier state: then they are compared as they are.
+			if head, err = headOf(ctx, v.store); err != nil {
 				return nil, err
 			}
+			estranged = live.at > head
 		}
 		for _, behind := range []*View{fresh, live} {
 			if behind.at >= head {
@@ -152,7 +155,7 @@ func (v *View) compare(ctx context.Context, fresh *View) (found []projections.Co
 			if err := one(ctx, query, []any{&copied}, position, fresh.checkpoint); err != nil && !errors.Is(err, errNoRow) {
 				return err
 			}
-			if live != copied {
+			if live != copied && !estranged {
 				return errLiveAhead
 			}
 			for _, name := range viewTables {
@@ -203,11 +206,28 @@ func compareTable(ctx context.Context, query querying, live, copied string) (pro
 // live view that is ahead of the ledger itself, because that was restored to an earlier
 // state, is replaced as it is.
 func (v *View) swap(ctx context.Context, fresh *View) error {
-	estranged := false
-	for range attempts {
-		err := v.db.engine.exclusive(ctx, func(t tx) error { return trySwap(ctx, t, fresh, estranged) })
-		if !errors.Is(err, errLiveAhead) {
+	estranged, ahead := false, 0
+	patience := time.NewTimer(v.db.patience)
+	defer patience.Stop()
+	for pause := firstPause; ; {
+		err := v.db.engine.exclusive(ctx, func(t tx) error { return trySwap(ctx, v.db.engine, t, fresh, estranged) })
+		switch {
+		case errors.Is(err, errTablesBusy):
+			// Who asks meanwhile has waited as long as may be: between attempts all go on.
+			select {
+			case <-time.After(pause):
+				pause = min(2*pause, lastPause)
+			case <-patience.C:
+				return fmt.Errorf("%w: end it and rebuild again, which goes on from here", err)
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		case !errors.Is(err, errLiveAhead):
 			return err
+		case ahead == attempts:
+			return err
+		default:
+			ahead++
 		}
 		// In this order: the ledger may have grown since the checkpoint, never shrunk.
 		live, err := v.db.Checkpoints().Load(ctx, viewName)
@@ -225,10 +245,17 @@ func (v *View) swap(ctx context.Context, fresh *View) error {
 		}
 		estranged = live > head
 	}
-	return errLiveAhead
 }
 
-func trySwap(ctx context.Context, t tx, fresh *View, estranged bool) error {
+// swapPatience is how long a swap is tried again while queries of others hold the tables,
+// with pauses that grow from firstPause to lastPause.
+const (
+	swapPatience = 10 * time.Minute
+	firstPause   = 250 * time.Millisecond
+	lastPause    = 5 * time.Second
+)
+
+func trySwap(ctx context.Context, e engine, t tx, fresh *View, estranged bool) error {
 	if err := fresh.advance(ctx, t, fresh.at); err != nil {
 		return err // another rebuild goes on with the copy, or dropped it
 	}
@@ -254,6 +281,20 @@ func trySwap(ctx context.Context, t tx, fresh *View, estranged bool) error {
 	}
 	is, err := readVersion(ctx, t, partView)
 	if err != nil {
+		return err
+	}
+	kept, err := readCopy(ctx, t, prevPrefix)
+	if err != nil {
+		return err
+	}
+	var claimed []string
+	for _, name := range viewTables {
+		claimed = append(claimed, name, prefix+name)
+		if prefix != prevPrefix && kept != (viewCopy{}) {
+			claimed = append(claimed, prevPrefix+name)
+		}
+	}
+	if err := e.claim(ctx, t, claimed); err != nil {
 		return err
 	}
 	replaced.version = is.number // a migration may have changed them where they stand

@@ -37,7 +37,10 @@ import (
 )
 
 // Database is the open tables. Safe for concurrent use.
-type Database struct{ engine engine }
+type Database struct {
+	engine   engine
+	patience time.Duration // of a swap with queries that hold the tables
+}
 
 // Open opens the database at url: postgres://… (tables go to the schema "reporting"), or the
 // path of a SQLite file, which is made if absent and closed to other users. It makes or
@@ -51,7 +54,7 @@ func Open(ctx context.Context, url string) (*Database, error) {
 	if err := migrate(ctx, e); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
-	return &Database{engine: e}, nil
+	return &Database{engine: e, patience: swapPatience}, nil
 }
 
 // Close ends the connections. No method may be called afterwards.

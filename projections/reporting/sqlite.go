@@ -120,6 +120,9 @@ func (s *sqlite) exclusive(ctx context.Context, fn func(tx) error) (err error) {
 	return nil
 }
 
+// claim has nothing to do: readers go on in the file as it was when they began.
+func (s *sqlite) claim(context.Context, tx, []string) error { return nil }
+
 func (s *sqlite) snapshot(ctx context.Context, fn func(querying) error) error {
 	t, err := s.readers.BeginTx(ctx, nil)
 	if err != nil {
