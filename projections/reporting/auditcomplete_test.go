@@ -95,7 +95,7 @@ func TestEveryFormHasItsEntry(t *testing.T) {
 
 	l := newLedger(t)
 	l.codec = codec.New(noKeys{}) // whom they tell of was erased
-	want := map[string]string{} // by the event's id
+	want := map[string]string{}   // by the event's id
 	n := uint16(0)
 	write := func(stream eventstore.StreamName, g golden, number int) string {
 		n++
