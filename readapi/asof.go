@@ -192,7 +192,7 @@ func daysThen(
 	group.SetLimit(askedAtOnce)
 	for i, date := range dates {
 		group.Go(func() error {
-			d, err := book.Day{}, error(book.ErrNotFound)
+			d, err := book.Day{}, book.ErrNotFound
 			if today <= date && date <= last {
 				d, err = p.Day(ctx, state.ID, date)
 			}

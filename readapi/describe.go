@@ -93,6 +93,11 @@ var refusals = map[string][]domain.Code{
 	"ledger-events":       {domain.CodeNotFound, domain.CodeForbidden, problem.Overloaded},
 	"reservation-history": {domain.CodeNotFound},
 
+	"record-import": {domain.CodeNotFound, domain.CodeForbidden, domain.CodeImportRunning},
+	"list-imports":  {domain.CodeNotFound, domain.CodeForbidden},
+	"read-import":   {domain.CodeNotFound, domain.CodeForbidden},
+	"undo-import":   {domain.CodeNotFound, domain.CodeForbidden, domain.CodeImportRunning},
+
 	"create-webhook":        {domain.CodeNotFound, domain.CodeForbidden},
 	"change-webhook":        {domain.CodeNotFound, domain.CodeForbidden},
 	"remove-webhook":        {domain.CodeNotFound, domain.CodeForbidden},
@@ -141,6 +146,9 @@ var examples = map[string]string{
 	"cancel-reservation":  `{"reason": "the plane is late"}`,
 	"amend-reservation":   `{"time": "20:00", "party": 5, "notes": "a high chair, and room for a pram"}`,
 
+	"record-import": `{"batch": "spring-2027", "mapping": {"source": "old-book", "columns": {"externalId": "no", "date": "day", "time": "time", "party": "covers"}},` +
+		` "data": "no,day,time,covers\n17,2027-03-20,19:00,4\n"}`,
+	"undo-import":           `{"force": false}`,
 	"create-webhook":        `{"url": "https://hooks.example.com/daybook", "description": "the till", "events": ["reservation.", "waitlist."]}`,
 	"change-webhook":        `{"url": "https://hooks.example.com/in", "events": []}`,
 	"rotate-webhook-secret": `{"overlapMinutes": 60}`,
@@ -163,6 +171,7 @@ var tags = []*huma.Tag{
 	{Name: "Waitlist", Description: "Waiting for what becomes free, and accepting what is offered."},
 	{Name: "Floor", Description: "An evening as it goes: seating, walk-ins, no-shows, tables, and taking back what was a mistake. Only the restaurant's own people do that, and see the board."},
 	{Name: "Reports", Description: "What a restaurant's days came to, in figures; of now, or as it was told at any moment before."},
+	{Name: "Imports", Description: "Bookings of another system, recorded as they are there: nothing is refused for want of room, conflicts are flagged for staff, and a batch can be taken back."},
 	{Name: "Webhooks", Description: "Having others told of what happens: signed messages, at least once and in order, sent again until they are acknowledged, and again from any place of the ledger. The restaurant's owner's alone."},
 	{Name: "Ledger", Description: "Every change that was made, by whom, and when, and the proof that nobody altered it since."},
 }

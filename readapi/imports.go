@@ -66,7 +66,7 @@ func (r *reads) imports(api *httpapi.API) {
 	httpapi.Handle(api, one, func(ctx context.Context, in *struct {
 		After
 		ID    string `path:"id" doc:"the restaurant's id, rst_…"`
-		Batch string `path:"batch" maxLength:"64"`
+		Batch string `path:"batch" maxLength:"64" doc:"what the batch is called"`
 	}) (*body[importDetail], error) {
 		state, err := r.managed(ctx, in.After, in.ID)
 		if err != nil {

@@ -72,7 +72,7 @@ type keptReservation struct {
 // AboutImport is a request that addresses one batch.
 type AboutImport struct {
 	About
-	Batch string `path:"batch" maxLength:"64"`
+	Batch string `path:"batch" maxLength:"64" doc:"what the batch is called"`
 }
 
 // recordedOrPreview is the answer to an import that may have been a preview.

@@ -107,7 +107,7 @@ func TestRebuildWhileItServes(t *testing.T) {
 	if err := <-ordered; err == nil {
 		t.Log("the rebuild had ended before the process was killed")
 	}
-	s = serve(t, data, flags...)
+	serve(t, data, flags...)
 	out, err := rebuild("reporting")
 	if err != nil || !strings.Contains(out, "it stands at position") || !strings.Contains(out, "audit_entries") {
 		t.Errorf("after the kill: %v\n%s", err, out)

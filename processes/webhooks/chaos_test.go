@@ -160,8 +160,7 @@ func TestAReceiverThatIsKilled(t *testing.T) {
 	w := newTown(t, "")
 	chance := seeded(t)
 	var away atomic.Bool
-	var r *receiver
-	r = receive(t, func(int, received) int {
+	r := receive(t, func(int, received) int {
 		if away.Load() {
 			panic("http: the connection is cut") // the server ends it without an answer
 		}

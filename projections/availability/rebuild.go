@@ -34,6 +34,7 @@ func (v *View) readBeside(ctx context.Context, from redis.Cmdable) (b beside, th
 		return b, false, err
 	}
 	// What cannot be read, or is another ledger's, is as good as nothing.
+	//nolint:nilerr // so that it cannot be read is no error
 	if json.Unmarshal(raw, &b) != nil || len(b.Epoch) != len(epoch{}) || [8]byte(b.Epoch[:8]) != v.ledger.id {
 		return beside{}, false, nil
 	}

@@ -165,7 +165,7 @@ func rowOf(r eventstore.Record, line []byte) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	values := []any{int64(r.Position), r.Recorded.UnixMicro(), nil, r.ID.String(), text(string(l.Stream)), int64(r.Revision), text(l.Type)} //nolint:gosec // far below 2^63
+	values := []any{int64(r.Position), r.Recorded.UnixMicro(), nil, r.ID.String(), text(string(l.Stream)), int64(r.Revision), text(l.Type)}
 	var version struct {
 		V int64 `json:"v"`
 	}

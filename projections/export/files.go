@@ -123,8 +123,9 @@ func shown(kind reporting.Kind, v any) string {
 			return time.UnixMilli(v).UTC().Format("2006-01-02T15:04:05.000Z")
 		case kindMoment:
 			return time.UnixMicro(v).UTC().Format("2006-01-02T15:04:05.000000Z")
+		default:
+			return strconv.FormatInt(v, 10)
 		}
-		return strconv.FormatInt(v, 10)
 	}
 	return ""
 }

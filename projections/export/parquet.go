@@ -16,14 +16,14 @@ const rowsAtOnce = 1024
 
 // parquetFile writes columns in their order, compressed with Zstandard.
 type parquetFile struct {
-	to      *parquet.Writer
+	to      *parquet.GenericWriter[any]
 	columns []Column
 	rows    []parquet.Row
 }
 
 func newParquet(out io.Writer, columns []Column) *parquetFile {
 	return &parquetFile{
-		to:      parquet.NewWriter(out, schemaOf(columns), parquet.Compression(&parquet.Zstd), parquet.CreatedBy("daybook", "", "")),
+		to:      parquet.NewGenericWriter[any](out, schemaOf(columns), parquet.Compression(&parquet.Zstd), parquet.CreatedBy("daybook", "", "")),
 		columns: columns,
 	}
 }
@@ -34,6 +34,7 @@ func schemaOf(columns []Column) *parquet.Schema {
 	for i, c := range columns {
 		tag, kind := c.Name, reflect.TypeFor[string]()
 		switch c.Type {
+		case reporting.KindText: // as it is
 		case reporting.KindNumber:
 			kind = reflect.TypeFor[int64]()
 		case reporting.KindFlag:
@@ -91,7 +92,7 @@ func (f *parquetFile) value(c Column, v any) (parquet.Value, error) {
 		if err != nil {
 			return parquet.Value{}, fmt.Errorf("export: column %s: %w", c.Name, err)
 		}
-		return parquet.Int32Value(int32(date.Unix() / (24 * 60 * 60))), nil //nolint:gosec // service dates are within centuries
+		return parquet.Int32Value(int32(date.Unix() / (24 * 60 * 60))), nil
 	}
 	return parquet.Value{}, fmt.Errorf("export: column %s: a %T", c.Name, v)
 }

@@ -138,7 +138,7 @@ func (r *run) read() error {
 	return nil
 }
 
-func pull[T any](next func() (T, error, bool)) (t T, more bool, err error) { //nolint:staticcheck // the order is iter.Pull2's
+func pull[T any](next func() (T, error, bool)) (t T, more bool, err error) {
 	t, err, more = next()
 	return t, more, err
 }

@@ -188,6 +188,7 @@ func (d *day) again(r *refusal) error {
 		who.User = "usr_refused" // nobody's own: only the capacity counts
 	case "":
 		who = domain.Importer() // entries of before that was told are mostly imports'
+	case domain.ActorStaff, domain.ActorSystem, domain.ActorImport: // they name nobody
 	}
 	hold := restaurantday.Hold{
 		Now: r.At, Actor: who, Party: r.Party, Time: r.Time, StartsAt: r.StartsAt, Wish: d.wish(r.Wish), Confirm: true,
@@ -265,7 +266,7 @@ func refuses(plan *restaurantday.Plan, hold restaurantday.Hold, code domain.Code
 func (d *day) judged(hold restaurantday.Hold) ([]restaurantday.Event, domain.Code, error) {
 	events, no, err := d.other.Do(hold)
 	if no != nil {
-		return nil, no.Code, nil
+		return nil, no.Code, nil //nolint:nilerr // that it is refused is the answer
 	}
 	return events, "", err
 }
