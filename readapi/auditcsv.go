@@ -14,6 +14,7 @@ import (
 
 	"daybook/internal/httpapi"
 	"daybook/internal/problem"
+	"daybook/internal/sheet"
 	"daybook/projections/reporting"
 )
 
@@ -135,19 +136,7 @@ func (x *export) row(ctx context.Context, e reporting.AuditEntry) error {
 		c.EventID, strconv.FormatUint(c.Position, 10), c.CommandID, c.RequestID, c.Cause, c.Correlation,
 	}
 	for i := range cells {
-		cells[i] = plainCell(cells[i])
+		cells[i] = sheet.Cell(cells[i])
 	}
 	return x.csv.Write(cells)
-}
-
-// plainCell keeps a spreadsheet from taking a text for a formula: what begins like one gets
-// an apostrophe before it.
-func plainCell(text string) string {
-	if text == "" {
-		return text
-	}
-	if strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(text)[0]) {
-		return "'" + text
-	}
-	return text
 }

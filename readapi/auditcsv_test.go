@@ -2,18 +2,6 @@ package readapi
 
 import "testing"
 
-// TestCellsAreNoFormulas: no text that somebody wrote is taken for a formula.
-func TestCellsAreNoFormulas(t *testing.T) {
-	for text, want := range map[string]string{
-		"": "", "a cold": "a cold", "=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)",
-		"\t=1": "'\t=1", "\r=1": "'\r=1", "＝1": "'＝1", "1=1": "1=1", `{"a":1}`: `{"a":1}`, "\xff": "\xff",
-	} {
-		if got := plainCell(text); got != want {
-			t.Errorf("%q became %q, want %q", text, got, want)
-		}
-	}
-}
-
 func TestWhoWantsCSV(t *testing.T) {
 	for accept, want := range map[string]bool{
 		"text/csv": true, "text/csv; charset=utf-8, application/json": true, "application/json, text/csv": false, "*/*": false, "": false, ";": false,

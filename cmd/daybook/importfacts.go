@@ -15,6 +15,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/restaurant"
 	"daybook/internal/factfile"
+	"daybook/internal/sheet"
 )
 
 // maxFactRows is how many rows one file may have.
@@ -176,10 +177,10 @@ func factRows(out io.Writer, results []commands.FactResult, bad []factfile.BadRo
 	w := csv.NewWriter(out)
 	_ = w.Write([]string{"line", "outcome", "reservation", "status", "tables", "start", "end", "conflicts", "in_the_way", "why"}) // Flush tells
 	for _, b := range bad {
-		_ = w.Write([]string{strconv.Itoa(b.Line), string(commands.FactBad), "", "", "", "", "", "", "", b.Why})
+		_ = w.Write([]string{strconv.Itoa(b.Line), string(commands.FactBad), "", "", "", "", "", "", "", sheet.Cell(b.Why)})
 	}
 	for _, r := range results {
-		row := []string{strconv.Itoa(r.Line), string(r.Outcome), string(r.ID), string(r.Status), "", r.StartsAt.String(), "", "", "", r.Why}
+		row := []string{strconv.Itoa(r.Line), string(r.Outcome), string(r.ID), string(r.Status), "", r.StartsAt.String(), "", "", "", sheet.Cell(r.Why)}
 		if r.EndsAt != 0 {
 			row[6] = r.EndsAt.String()
 		}

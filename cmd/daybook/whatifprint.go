@@ -17,6 +17,7 @@ import (
 
 	"daybook/domain"
 	"daybook/internal/chart"
+	"daybook/internal/sheet"
 	"daybook/projections/whatif"
 	"daybook/readapi"
 )
@@ -249,7 +250,7 @@ func (r whatIfReport) csv(out io.Writer) error {
 	plain := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 	for _, one := range r.restaurants {
 		for _, d := range one.Days {
-			row := []string{one.RestaurantID, one.Name, d.Date}
+			row := []string{one.RestaurantID, sheet.Cell(one.Name), d.Date}
 			for _, m := range measures {
 				h, o := m.value(d.History), m.value(d.WhatIf)
 				row = append(row, plain(h), plain(o), plain(o-h))

@@ -1,6 +1,7 @@
 package factfile
 
 import (
+	"fmt"
 	"errors"
 	"os"
 	"reflect"
@@ -168,4 +169,24 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What a hostile file repeats without end is left at its limit, not gathered first: gathering
+// takes the square of its length.
+func TestEndlessCells(t *testing.T) {
+	var cell, object strings.Builder
+	for i := range 300_000 {
+		fmt.Fprintf(&cell, "%d+", i)
+		fmt.Fprintf(&object, `"f%d":1,`, i)
+	}
+	m := Mapping{Columns: Columns{StartsAt: "start", Party: "party", Tables: "tables"}}
+	got, err := m.Read([]byte("start,party,tables\n2026-11-21T18:30:00Z,2,"+cell.String()+"\n"), berlin(t), 10)
+	if want := (File{Bad: []BadRow{{Line: 2, Why: "tables: more than 8 tables"}}}); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	m = Mapping{Format: "ndjson", Columns: Columns{StartsAt: "start", Party: "party"}}
+	got, err = m.Read([]byte("{"+object.String()+`"start":"2026-11-21T18:30:00Z","party":2}`+"\n"), berlin(t), 10)
+	if err != nil || len(got.Rows) != 1 || len(got.Bad) != 0 {
+		t.Errorf("got %+v, %v", got, err)
+	}
 }

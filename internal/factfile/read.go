@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -224,17 +225,15 @@ const sampled = 200
 
 func (f *reading) ndjson(text []byte) error {
 	lines := bytes.Split(text, []byte("\n"))
-	var have []string
+	names := map[string]bool{}
 	for _, line := range lines[:min(len(lines), sampled)] {
 		if fields, err := fieldsOf(line); err == nil {
 			for name := range fields {
-				if !slices.Contains(have, name) {
-					have = append(have, name)
-				}
+				names[name] = true
 			}
 		}
 	}
-	slices.Sort(have)
+	have := slices.Sorted(maps.Keys(names))
 	if len(have) == 0 {
 		return &MappingError{Detail: "no line has a JSON object with fields"}
 	}

@@ -229,11 +229,11 @@ func (f *reading) tables(text string) (list []string, err error) {
 		case err != nil:
 			return nil, err
 		case number != "" && !slices.Contains(list, number):
+			if len(list) == maxTables { // at once: a cell can hold as many as the file is long
+				return nil, fmt.Errorf("more than %d tables", maxTables)
+			}
 			list = append(list, number)
 		}
-	}
-	if len(list) > maxTables {
-		return nil, fmt.Errorf("%d tables; want %d at most", len(list), maxTables)
 	}
 	return list, nil
 }

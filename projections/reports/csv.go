@@ -6,10 +6,12 @@ import (
 	"io"
 	"reflect"
 	"strings"
+
+	"daybook/internal/sheet"
 )
 
 // WriteCSV writes the rows of a report, without the total, under a header that has the names
-// of the JSON form.
+// of the JSON form. Names of shifts are what somebody chose: no text is taken for a formula.
 func (r Report[R]) WriteCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	_ = out.Write(Columns[R]()) // Flush tells
@@ -18,7 +20,12 @@ func (r Report[R]) WriteCSV(w io.Writer) error {
 		var cells []string
 		for _, f := range reflect.VisibleFields(v.Type()) {
 			if f.IsExported() {
-				cells = append(cells, fmt.Sprint(v.FieldByIndex(f.Index).Interface()))
+				cell := v.FieldByIndex(f.Index)
+				text := fmt.Sprint(cell.Interface())
+				if cell.Kind() == reflect.String {
+					text = sheet.Cell(text)
+				}
+				cells = append(cells, text)
 			}
 		}
 		_ = out.Write(cells)

@@ -229,6 +229,12 @@ func TestCSV(t *testing.T) {
 	if err := report.WriteCSV(&out); err != nil || out.String() != "group,code,requests,covers\nno_table,no_table,2,7\n" {
 		t.Errorf("got %q, %v", out.String(), err)
 	}
+	// A shift has the name that somebody gave it.
+	out.Reset()
+	report = Report[RefusalsRow]{Rows: []RefusalsRow{{Group: "=1+1", Code: "closed", Requests: -1}}}
+	if err := report.WriteCSV(&out); err != nil || out.String() != "group,code,requests,covers\n'=1+1,closed,-1,0\n" {
+		t.Errorf("got %q, %v", out.String(), err)
+	}
 	want := "group,parties,meanMinutes,medianMinutes,p90Minutes,upTo1h,upTo6h,upTo24h,upTo3d,upTo7d,upTo14d,upTo30d,over30d"
 	if got := strings.Join(Columns[LeadTimesRow](), ","); got != want {
 		t.Errorf("got %s", got)
