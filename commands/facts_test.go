@@ -12,6 +12,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/restaurant"
 	"daybook/domain/restaurantday"
+	"daybook/eventstore/codec"
 )
 
 // manager is the owner's request with this key.
@@ -262,6 +263,58 @@ func TestABatchIsTakenBack(t *testing.T) {
 	}
 	if _, err := app.UndoFacts(t.Context(), manager("u3"), id, "nope", false); code(err) != domain.CodeNotFound {
 		t.Errorf("no such batch: %v", err)
+	}
+}
+
+// A run that is undone and killed before it has taken its last write back leaves that to the
+// next undoing; one that lives takes back its own alone, not what a later run recorded.
+func TestWhatARunLeftBehindIsTakenBack(t *testing.T) {
+	h := newHouse(t)
+	id, app, f := h.restaurant(3), h.app(), oldSystem()
+	late, err := app.factRun(t.Context(), manager("k"), id, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := app.RecordFacts(t.Context(), manager("k"), id, f); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := app.UndoFacts(t.Context(), manager("u"), id, f.Batch, false); err != nil {
+		t.Fatal(err)
+	}
+	late.n = 1
+	write := func() {
+		for _, i := range late.days[evening] {
+			open, err := app.opening(late.r, evening, app.now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := app.days.handle(t.Context(), codec.DayStream(id, evening), Request[restaurantday.Command]{Command: late.command(i, app.now(), open), Meta: late.meta}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write()
+	if len(h.day(id, evening).Facts()) == 0 {
+		t.Fatal("nothing came in late")
+	}
+	done, err := app.UndoFacts(t.Context(), manager("u2"), id, f.Batch, false)
+	if left := h.day(id, evening).Facts(); err != nil || len(left) != 0 || done.Import.Status != restaurant.ImportTaken {
+		t.Errorf("%v are left: %+v, %v", left, done.Import, err)
+	}
+	written := h.ledger()
+	if _, err := app.UndoFacts(t.Context(), manager("u3"), id, f.Batch, false); err != nil || !reflect.DeepEqual(h.ledger(), written) {
+		t.Errorf("with nothing left, it wrote: %v", err)
+	}
+	// The second run is recorded, and then the first comes to look.
+	if _, err := app.RecordFacts(t.Context(), manager("k2"), id, f); err != nil {
+		t.Fatal(err)
+	}
+	stands := h.day(id, evening).Facts()
+	if _, err := app.withdrawDay(t.Context(), id, evening, restaurantday.Withdraw{Actor: late.actor, Batch: f.Batch, Run: 1}, late.meta); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.day(id, evening).Facts(); len(got) == 0 || !slices.Equal(got, stands) {
+		t.Errorf("of the later run %v stand, want %v", got, stands)
 	}
 }
 

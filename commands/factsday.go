@@ -66,7 +66,8 @@ func (f *factRun) command(i int, now domain.Instant, open *restaurantday.Open) r
 }
 
 // record puts rows of one day into its book. It looks before each write whether the run is
-// still under way, and after it: what came in while the batch was taken back goes with it.
+// still under way, and after it: what came in while the batch was taken back goes with it,
+// but nothing that a later run recorded.
 func (f *factRun) record(ctx context.Context, date domain.ServiceDate, rows []int) error {
 	stream := codec.DayStream(f.r.State.ID, date)
 	if f.look {
@@ -100,7 +101,8 @@ func (f *factRun) record(ctx context.Context, date domain.ServiceDate, rows []in
 			f.reached(decided[k].Position)
 		}
 		if err := f.underWay(ctx); errors.Is(err, errImportOver) {
-			if _, err := f.a.withdrawDay(ctx, f.r.State.ID, date, f.batch, false, f.actor, f.meta); err != nil {
+			late := restaurantday.Withdraw{Actor: f.actor, Batch: f.batch, Run: f.n}
+			if _, err := f.a.withdrawDay(ctx, f.r.State.ID, date, late, f.meta); err != nil {
 				return err
 			}
 			return errImportOver

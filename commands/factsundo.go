@@ -45,11 +45,17 @@ func (a *App) UndoFacts(ctx context.Context, c Caller, id domain.RestaurantID, b
 		return FactsUndone{}, err
 	}
 	who := c.actor(r.State)
+	left := false
+	if who.Kind != domain.ActorDiner {
+		if left, err = a.leftOf(ctx, r.State, batch); err != nil {
+			return FactsUndone{}, err
+		}
+	}
 	ctx = From(ctx, Origin{Cause: batch})
 	meta := a.metadata(ctx, c, who, c.role(r.State))
 	stream := codec.RestaurantStream(id)
 	begun, err := a.restaurants.handle(ctx, stream, Request[restaurant.Command]{
-		Command: restaurant.BeginUndoImport{Now: a.now(), Actor: who, Batch: batch, Force: force},
+		Command: restaurant.BeginUndoImport{Now: a.now(), Actor: who, Batch: batch, Force: force, Left: left},
 		ID:      a.commandID(c, string(id)), Meta: meta,
 	})
 	if err != nil {
@@ -69,7 +75,7 @@ func (a *App) UndoFacts(ctx context.Context, c Caller, id domain.RestaurantID, b
 		group.Go(func() error {
 			d, err := a.days.state(gctx, codec.DayStream(id, date), 0)
 			if err == nil && m.Status == restaurant.ImportUndoing && len(d.State.Facts()) > 0 {
-				d, err = a.withdrawDay(gctx, id, date, batch, m.Forced, who, meta)
+				d, err = a.withdrawDay(gctx, id, date, restaurantday.Withdraw{Actor: who, Batch: batch, Force: m.Forced}, meta)
 			}
 			if err != nil {
 				return err
@@ -100,16 +106,35 @@ func (a *App) UndoFacts(ctx context.Context, c Caller, id domain.RestaurantID, b
 	return done, nil
 }
 
+// leftOf reports whether anything stands in a book of a batch that was taken back whole. A
+// run looks after each write whether it was undone meanwhile, and takes that write back
+// itself; where it is killed in between, nobody does.
+func (a *App) leftOf(ctx context.Context, r restaurant.State, batch string) (bool, error) {
+	m, ok := r.Import(batch)
+	if !ok || m.Status != restaurant.ImportTaken || m.Kept != 0 {
+		return false, nil
+	}
+	for _, date := range m.Dates {
+		d, err := a.days.state(ctx, codec.DayStream(r.ID, date), 0)
+		if err != nil {
+			return false, err
+		}
+		if _, kept := ofBatch(d.State, batch); len(kept) > 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // withdrawDay takes back what it may of a batch on one day.
 func (a *App) withdrawDay(
-	ctx context.Context, id domain.RestaurantID, date domain.ServiceDate, batch string, force bool, who domain.Actor, meta codec.Metadata,
+	ctx context.Context, id domain.RestaurantID, date domain.ServiceDate, c restaurantday.Withdraw, meta codec.Metadata,
 ) (dayOutcome, error) {
 	for {
-		o, err := a.days.handle(ctx, codec.DayStream(id, date), Request[restaurantday.Command]{
-			Command: restaurantday.Withdraw{Now: a.now(), Actor: who, Batch: batch, Force: force}, Meta: meta,
-		})
+		c.Now = a.now()
+		o, err := a.days.handle(ctx, codec.DayStream(id, date), Request[restaurantday.Command]{Command: c, Meta: meta})
 		if err != nil {
-			return o, fmt.Errorf("take batch %s back on %s: %w", batch, date, err)
+			return o, fmt.Errorf("take batch %s back on %s: %w", c.Batch, date, err)
 		}
 		if len(o.Events) == 0 {
 			return o, nil

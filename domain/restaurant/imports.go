@@ -83,12 +83,15 @@ type EndImport struct {
 }
 
 // BeginUndoImport begins to take a batch back, and ends its run. It is already so while it
-// is being taken back in the same way, and where it was and nothing of it is left.
+// is being taken back in the same way, and where it was and nothing of it is left. A run
+// that was cut off in the middle of a write can leave something all the same: whoever saw
+// that says so with Left, and it is begun again.
 type BeginUndoImport struct {
 	Now   domain.Instant
 	Actor domain.Actor
 	Batch string
 	Force bool
+	Left  bool // facts of it stand in a day's book
 }
 
 // EndUndoImport says what was taken back of a batch. It is already so where it is not being
@@ -245,7 +248,7 @@ func (s State) beginUndoImport(c BeginUndoImport) ([]Event, error) {
 	switch {
 	case !ok:
 		return nil, domain.Reject(domain.CodeNotFound, "no such batch")
-	case m.Status == ImportUndoing && m.Forced == c.Force, m.Status == ImportTaken && m.Kept == 0:
+	case m.Status == ImportUndoing && m.Forced == c.Force, m.Status == ImportTaken && m.Kept == 0 && !c.Left:
 		return nil, nil
 	}
 	return []Event{ImportUndoBegun{Stamp: s.stamp(c.Now), Batch: c.Batch, Force: c.Force}}, nil

@@ -93,6 +93,7 @@ type Withdraw struct {
 	Now   domain.Instant
 	Actor domain.Actor
 	Batch string
+	Run   uint32 // only what this run of the batch recorded; 0 for all runs
 	Force bool
 }
 

@@ -252,7 +252,7 @@ func (s State) withdraw(c Withdraw) ([]Event, error) {
 	var numbers []uint32
 	for _, number := range s.facts {
 		r, ok := s.book.get(number)
-		if ok && r.Fact.Batch == c.Batch && r.Withdrawable(c.Force) && len(numbers) < WithdrawnAtOnce {
+		if ok && r.Fact.Batch == c.Batch && (c.Run == 0 || r.Fact.Run == c.Run) && r.Withdrawable(c.Force) && len(numbers) < WithdrawnAtOnce {
 			numbers = append(numbers, number)
 		}
 	}

@@ -245,9 +245,14 @@ func ofEntry(
 		}
 	case restaurantday.Withdrawn:
 		withdraw := restaurantday.Withdraw{Now: now, Actor: who, Batch: e.Batch}
-		forced := withdraw
+		forced, ofRun := withdraw, withdraw
 		forced.Force = true
-		return []restaurantday.Command{withdraw, forced}
+		list := []restaurantday.Command{withdraw, forced}
+		if r, ok := before.Reservation(e.Number); ok && r.Fact != nil {
+			ofRun.Run = r.Fact.Run
+			list = append(list, ofRun)
+		}
+		return list
 	case restaurantday.MoveAborted:
 		return one(restaurantday.AbortMove{Now: now, Actor: who, Number: e.Number, Move: e.Move, Reason: e.Reason})
 	}
