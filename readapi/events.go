@@ -178,8 +178,12 @@ type lines struct {
 	line *http.ResponseController
 }
 
-// allowed refuses a user who does not own each of the restaurants.
+// allowed refuses a user who does not own each of the restaurants. The operator may read
+// all, whichever it names.
 func (s *lines) allowed(ctx context.Context) error {
+	if s.user == "" {
+		return nil
+	}
 	for _, id := range s.choice.Restaurants {
 		state, _, err := s.restaurant(ctx, After{}, string(id))
 		if err != nil {

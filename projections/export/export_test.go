@@ -295,6 +295,15 @@ func TestRefusals(t *testing.T) {
 			_, err := other.run(Options{To: dir, Format: "csv"})
 			return err
 		},
+		"a manifest without contents": func() error {
+			some := t.TempDir()
+			text := []byte(`{"version":1,"format":"csv","datasets":{"events":null,"days":null}}`)
+			if err := os.WriteFile(filepath.Join(some, manifestName), text, 0o600); err != nil {
+				return err
+			}
+			_, err := b.run(Options{To: some, Format: "csv"})
+			return err
+		},
 		"what is no export": func() error {
 			some := t.TempDir()
 			if err := os.WriteFile(filepath.Join(some, "photo.jpg"), nil, 0o600); err != nil {

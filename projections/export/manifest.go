@@ -111,6 +111,11 @@ func openFolder(o Options) (f *folder, err error) {
 	if f.manifest.Datasets == nil {
 		f.manifest.Datasets = map[string]*Dataset{}
 	}
+	for name, d := range f.manifest.Datasets {
+		if d == nil {
+			return f, fmt.Errorf("%w: its manifest says nothing of %s", ErrForeign, name)
+		}
+	}
 	return f, f.sweep()
 }
 
@@ -201,6 +206,13 @@ func (f *folder) commit(staged []File, remove []string) error {
 	j := journal{Manifest: f.manifest, Remove: remove}
 	for _, one := range staged {
 		j.Place = append(j.Place, one.Path)
+		// What the journal names must be found after a power failure: the names on the way to
+		// it have to be on disk before the journal is.
+		for dir := filepath.Dir(one.Path); dir != "."; dir = filepath.Dir(dir) {
+			if err := f.sync(dir); err != nil {
+				return err
+			}
+		}
 	}
 	if err := f.write(journalName, j); err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"strconv"
 	"strings"
 
@@ -24,8 +23,10 @@ var (
 	ErrSignature = errors.New("proof: not signed with this key")
 )
 
-// maxSize is the largest log there can be: the library counts with signed numbers.
-const maxSize = math.MaxInt64
+// maxSize is the largest log there can be. The library looks for the power of two below a
+// size in signed numbers, and above this one would look for ever; a head of such a size can
+// come from whoever has a key.
+const maxSize = 1 << 62
 
 // Head is the size and root of a log, as somebody signed it.
 type Head struct {
@@ -133,7 +134,7 @@ func ParseHead(checkpoint []byte) (Head, error) {
 		return Head{}, fmt.Errorf("%w: want an origin, a size, a root and signatures", ErrNote)
 	}
 	size, err := strconv.ParseUint(lines[1], 10, 63)
-	if err != nil || strconv.FormatUint(size, 10) != lines[1] {
+	if err != nil || size > maxSize || strconv.FormatUint(size, 10) != lines[1] {
 		return Head{}, fmt.Errorf("%w: %.40q is no size", ErrNote, lines[1])
 	}
 	root, err := tlog.ParseHash(lines[2])

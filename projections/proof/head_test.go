@@ -66,9 +66,13 @@ func TestHeads(t *testing.T) {
 		t.Errorf("kept %+v, %v", got, err)
 	}
 
-	// Half a head at the end was shown to nobody.
+	// Half a head at the end was shown to nobody, whatever its other half came to.
 	for cut := range 100 {
-		if err := os.WriteFile(o.Heads, append(bytes.Clone(text), want[3].Note[:cut]...), 0o600); err != nil {
+		torn := append(bytes.Clone(text), want[3].Note[:cut]...)
+		if cut%2 == 1 {
+			torn = append(torn, make([]byte, len(want[3].Note)-cut)...)
+		}
+		if err := os.WriteFile(o.Heads, torn, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		k, err := openHeads(o.Heads, testKey(t).Verifier())
@@ -113,15 +117,16 @@ func TestCheckpointsThatDoNotHold(t *testing.T) {
 		note string
 		want error
 	}{
-		"nothing":           {"", ErrNote},
-		"no signature":      {strings.SplitAfter(note, "\n\n")[0], ErrSignature},
-		"another size":      {strings.Replace(note, "\n7\n", "\n8\n", 1), ErrSignature},
-		"a size with a nil": {strings.Replace(note, "\n7\n", "\n07\n", 1), ErrNote},
-		"a negative size":   {strings.Replace(note, "\n7\n", "\n-7\n", 1), ErrNote},
-		"too large a size":  {strings.Replace(note, "\n7\n", "\n9223372036854775808\n", 1), ErrNote},
-		"another root":      {strings.Replace(note, h.Root.String(), Hash{2}.String(), 1), ErrSignature},
-		"half a root":       {strings.Replace(note, h.Root.String(), "AAAA", 1), ErrNote},
-		"another origin":    {strings.Replace(note, h.Origin+"\n", "example.com/log\n", 1), ErrSignature},
+		"nothing":            {"", ErrNote},
+		"no signature":       {strings.SplitAfter(note, "\n\n")[0], ErrSignature},
+		"another size":       {strings.Replace(note, "\n7\n", "\n8\n", 1), ErrSignature},
+		"a size with a nil":  {strings.Replace(note, "\n7\n", "\n07\n", 1), ErrNote},
+		"a negative size":    {strings.Replace(note, "\n7\n", "\n-7\n", 1), ErrNote},
+		"too large a size":   {strings.Replace(note, "\n7\n", "\n9223372036854775808\n", 1), ErrNote},
+		"a size without end": {strings.Replace(note, "\n7\n", "\n4611686018427387905\n", 1), ErrNote},
+		"another root":       {strings.Replace(note, h.Root.String(), Hash{2}.String(), 1), ErrSignature},
+		"half a root":        {strings.Replace(note, h.Root.String(), "AAAA", 1), ErrNote},
+		"another origin":     {strings.Replace(note, h.Origin+"\n", "example.com/log\n", 1), ErrSignature},
 	} {
 		if _, err := testKey(t).Verifier().Open([]byte(c.note)); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", what, err, c.want)
@@ -138,6 +143,23 @@ func TestCheckpointsThatDoNotHold(t *testing.T) {
 	}
 	if again, err := ParseVerifier(other.Verifier().String()); err != nil || again.Name() != other.Verifier().Name() {
 		t.Errorf("%v, %v", again, err)
+	}
+}
+
+// A receipt by whoever has the key may name any size: it is judged at once.
+func TestLargestHead(t *testing.T) {
+	h, err := testKey(t).Sign(maxSize, Hash{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opened, err := testKey(t).Verifier().Open(h.Note); err != nil || opened.Size != maxSize {
+		t.Fatalf("%+v, %v", opened, err)
+	}
+	if err := CheckInclusion(h, maxSize-1, Hash{2}, make([]Hash, 62)); err == nil {
+		t.Error("a proof of nothing holds")
+	}
+	if err := CheckConsistency(Head{Size: 5}, h, make([]Hash, 62)); err == nil {
+		t.Error("a proof of nothing holds")
 	}
 }
 

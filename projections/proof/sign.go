@@ -155,6 +155,8 @@ func (v *View) sign(covering uint64) (Head, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch size := b.log.Size(); {
+	case v.live.Load() != b: // it was replaced meanwhile, and who agreed is the other one
+		return Head{}, ErrBuilding
 	case v.fault != nil:
 		return Head{}, v.fault
 	case !v.agreed:
