@@ -299,7 +299,10 @@ func (c *courier) hopeless(d webhook.Delivery, now domain.Instant) webhook.Becau
 	switch failing := c.standing.FailingSince; {
 	case d.Attempts > 0 && d.Last.Failure == webhook.FailedGone:
 		return webhook.BecauseGone
-	case d.Attempts > len(c.office.Schedule), failing != 0 && now > failing.Add(c.office.Schedule.Whole()+time.Hour):
+	case d.Attempts > len(c.office.Schedule):
+		return webhook.BecauseFailing
+	// While this house stood still, nobody failed: its receiver is tried once more first.
+	case failing != 0 && c.breaker.failures > 0 && now > failing.Add(c.office.Schedule.Whole()+time.Hour):
 		return webhook.BecauseFailing
 	case len(c.webhook.Signing(now)) == 0:
 		c.office.Log.Error("a webhook has no secret to sign with: the key it was encrypted with is gone", "webhook", c.id)

@@ -51,3 +51,22 @@ func TestTheBreaker(t *testing.T) {
 		t.Error("it was never away")
 	}
 }
+
+// TestAHouseThatStoodStill for longer than the schedule tries a receiver again before it gives it up.
+func TestAHouseThatStoodStill(t *testing.T) {
+	const failed = domain.Instant(1_000_000)
+	c := &courier{office: &office{Config: &Config{Schedule: webhook.Schedule{time.Minute, time.Hour}}}}
+	c.webhook.Secrets = []webhook.Secret{{Value: "whsec_eA=="}}
+	c.standing.FailingSince = failed
+	now, due := failed.Add(72*time.Hour), webhook.Delivery{Round: 1, Attempts: 1}
+	if got := c.hopeless(due, now); got != "" {
+		t.Errorf("before it was tried: %s", got)
+	}
+	c.breaker.failed(now, 0)
+	if got := c.hopeless(due, now); got != webhook.BecauseFailing {
+		t.Errorf("after it failed once more: %q", got)
+	}
+	if got := c.hopeless(due, failed.Add(time.Hour)); got != "" {
+		t.Errorf("within the schedule: %s", got)
+	}
+}
