@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -68,6 +69,16 @@ func (l ledger) ReadAll(_ context.Context, after eventstore.Position, filter eve
 	return func(yield func(eventstore.Record, error) bool) {
 		for _, r := range l.records {
 			if r.Position > after && filter.Passes(r.Stream, r.Type) && !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (l ledger) ReadAllBackwards(_ context.Context, before eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Record, error] {
+	return func(yield func(eventstore.Record, error) bool) {
+		for _, r := range slices.Backward(l.records) {
+			if r.Position < before && filter.Passes(r.Stream, r.Type) && !yield(r, nil) {
 				return
 			}
 		}

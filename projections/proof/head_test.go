@@ -146,6 +146,39 @@ func TestCheckpointsThatDoNotHold(t *testing.T) {
 	}
 }
 
+// A log that is ahead of a ledger which was restored to an earlier state is built again: what
+// was lost is not signed, and heads of it are missed.
+func TestLogOfARestoredLedger(t *testing.T) {
+	records := book(60, 8)
+	o := options(t)
+	o.Store = ledger{records: records}
+	v := open(t, o)
+	feed(t, v, records[:40], 50)
+	sign(t, v)
+	feed(t, v, records[40:], 50)
+	closed(t, v)
+
+	v = open(t, o)
+	if n := v.Log().Size(); n != 60 || v.Fault() != nil {
+		t.Errorf("the ledger's own log was dropped: %d events, %v", n, v.Fault())
+	}
+	closed(t, v)
+
+	for size, fault := range map[int]bool{50: false, 30: true} {
+		o.Store = ledger{records: records[:size]}
+		v = open(t, o)
+		if at, _ := v.Checkpoint(t.Context()); at != 0 || v.Log().Size() != 0 {
+			t.Errorf("of %d: the log goes on from %d with %d events", size, at, v.Log().Size())
+		}
+		feed(t, v, records[:size], 50)
+		if got := v.Fault() != nil; got != fault {
+			t.Errorf("of %d: %v", size, v.Fault())
+		}
+		feed(t, v, records[size:], 50)
+		closed(t, v)
+	}
+}
+
 // A receipt by whoever has the key may name any size: it is judged at once.
 func TestLargestHead(t *testing.T) {
 	h, err := testKey(t).Sign(maxSize, Hash{1})

@@ -137,6 +137,19 @@ func Open(o Options) (v *View, err error) {
 	if err != nil {
 		return v, err
 	}
+	if v.strange(b.log) {
+		v.log.Warn("proof: the log ends with an event that the ledger does not have there: it was restored to an earlier state, or is another; the log is built again",
+			"events", b.log.Size(), "position", uint64(b.position()))
+		// The heads kept then tell whether the ledger still is what was signed.
+		gone := at
+		at = generations{live: max(at.live, at.kept, at.beside) + 1}
+		if err := at.write(v.db, gone.live, gone.kept, gone.beside); err != nil {
+			return v, err
+		}
+		if b, err = openBuilder(v.db, at.live); err != nil {
+			return v, err
+		}
+	}
 	v.live.Store(b)
 	return v, v.judge(b, false)
 }

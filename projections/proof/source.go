@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"time"
 
 	"daybook/eventstore"
 	"daybook/eventstore/canon"
@@ -30,6 +31,32 @@ func FromStore(ctx context.Context, store eventstore.Reader) Source {
 	return func() iter.Seq2[Item, error] {
 		return side(store.ReadAll(ctx, eventstore.Start, eventstore.Filter{}), itemOf)
 	}
+}
+
+// strangeWithin is how long a ledger has to say what stands where the log ends.
+const strangeWithin = 10 * time.Second
+
+// strange reports whether the ledger has something else where the log ends. Such a log would
+// go on from events that are lost, and be signed. A ledger that cannot be read is not judged.
+func (v *View) strange(log *Log) bool {
+	size := log.Size()
+	if v.store == nil || size == 0 {
+		return false
+	}
+	last, err := log.Entry(size - 1)
+	if err != nil {
+		return false // who reads it is told
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), strangeWithin)
+	defer cancel()
+	for r, err := range v.store.ReadAllBackwards(ctx, last.Position+1, eventstore.Filter{}) {
+		if err != nil {
+			v.log.Warn("proof: whether the log is that of the ledger could not be found out", "error", err)
+			return false
+		}
+		return r.ID != last.ID || r.Position != last.Position
+	}
+	return true
 }
 
 func itemOf(r eventstore.Record) (Item, error) {
