@@ -124,3 +124,46 @@ func TestRebuildAndPutBack(t *testing.T) {
 		}
 	})
 }
+
+// What a rebuild left unfinished is gone on with only where it is to replace the index that
+// is live: else what it replaced could not be put back. It is not what is kept, either.
+func TestRebuildOfAnIndexThatIsLiveNoMore(t *testing.T) {
+	ctx := context.Background()
+	onEveryEnd(t, func(t *testing.T, ix *Index) {
+		fill(t, ix, doc(1, "First"))
+		first, err := ix.beginRebuild(ctx, "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := newHouses(t)
+		if _, err := ix.View(h.store, h.codec).Kept(ctx); !errors.Is(err, projections.ErrNothingKept) {
+			t.Errorf("what is unfinished is kept: %v", err)
+		}
+		apply(t, first, Changes{To: 2, Upserts: []Document{doc(1, "Second")}})
+		if err := first.takePlace(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := ix.drop(ctx, ix.name+besideSuffix); err != nil {
+			t.Fatal(err)
+		}
+		left, err := ix.beginRebuild(ctx, "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		apply(t, left, Changes{To: 3, Upserts: []Document{doc(1, "Left")}})
+		// The live index is lost, and made anew by whoever comes first.
+		if err := ix.drop(ctx, ix.name); err != nil {
+			t.Fatal(err)
+		}
+		if err := ix.Setup(ctx); err != nil {
+			t.Fatal(err)
+		}
+		w, err := ix.beginRebuild(ctx, "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, err := w.Checkpoint(ctx); err != nil || p != 0 || w.origin.Replaces != "" {
+			t.Errorf("begins at %d in place of %q, %v", p, w.origin.Replaces, err)
+		}
+	})
+}
