@@ -240,7 +240,8 @@ func TestListsUseTheirIndex(t *testing.T) {
 	db.engine = seen
 	ctx := context.Background()
 	diner, audit := queryMark("diner", string(userID(1))), AuditQuery{Restaurant: restaurantID(1)}
-	audit.Cursor = cursor{5, "5"}.encode(queryMark("audit", string(audit.Restaurant), "", "", "", domain.Instant(0).String(), domain.Instant(0).String(), "false"))
+	audit.Cursor = cursor{5, "5"}.encode(queryMark("audit", string(audit.Restaurant), "", "", audit.Date.String(), "", "[]", "", "",
+		audit.From.String(), audit.To.String(), "0", "false"))
 	if _, err := db.ReservationsOfDiner(ctx, userID(1), 5, cursor{5, "x"}.encode(diner)); err != nil {
 		t.Fatal(err)
 	}
