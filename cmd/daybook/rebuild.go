@@ -23,7 +23,7 @@ import (
 // has it, here.
 type rebuildCommand struct {
 	engineFlags
-	View     string `arg:"" help:"availability, reporting or discovery."`
+	View     string `arg:"" help:"availability, reporting, discovery or proof."`
 	Rollback bool   `help:"Put back what the last rebuild replaced, brought up to date."`
 	IfEqual  bool   `help:"Put the new one in place only where it holds what the live one does; exit status 1 where it does not."`
 	Restart  bool   `help:"Begin anew, also where a rebuild was cut off that could be gone on with."`
@@ -110,7 +110,13 @@ func (h *house) tryRebuild(ctx context.Context, o rebuildOrder, hear func(rebuil
 	if err != nil {
 		return answer, err
 	}
-	defer func() { err = errors.Join(err, v.close(context.WithoutCancel(ctx))) }()
+	// But for the log of proofs, whose folder has one who opens it: that is built anew beside
+	// itself, and stays open.
+	v.proof = h.views.proof
+	defer func() {
+		v.proof = nil
+		err = errors.Join(err, v.close(context.WithoutCancel(ctx)))
+	}()
 	var names []string
 	for _, one := range v.all() {
 		view, ok := one.(projections.Rebuildable)

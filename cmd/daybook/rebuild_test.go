@@ -86,7 +86,7 @@ func TestRebuildWhileItServes(t *testing.T) {
 		out, err := daybook(t.Context(), append(append([]string{"rebuild", view, "--data", data}, flags...), more...)...).CombinedOutput()
 		return string(out), err
 	}
-	for _, what := range [][]string{{"availability"}, {"reporting"}, {"discovery"}, {"availability", "--rollback"}} {
+	for _, what := range [][]string{{"availability"}, {"reporting"}, {"discovery"}, {"availability", "--rollback"}, {"proof"}} {
 		if out, err := rebuild(what[0], what[1:]...); err != nil || !strings.Contains(out, "it stands at position") {
 			t.Errorf("rebuild %v: %v\n%s", what, err, out)
 		}
