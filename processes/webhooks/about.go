@@ -7,76 +7,12 @@ import (
 
 // about tells of the reservation or the entry of the waitlist that an event is about.
 func (l *letter) about(e restaurantday.Event, before, after restaurantday.State, personal bool) {
-	if number := reservationOf(e); number != 0 {
+	if number := restaurantday.ReservationOf(e); number != 0 {
 		l.Data.Reservation = reservationLetter(number, before, after, personal)
 	}
-	if entry := entryOf(e); entry != 0 {
+	if entry := restaurantday.EntryOf(e); entry != 0 {
 		l.Data.Waitlist = waitingLetter(entry, after, personal)
 	}
-}
-
-// reservationOf is the number of the reservation that an event is about; 0 for none.
-func reservationOf(e restaurantday.Event) uint32 {
-	switch e := e.(type) {
-	case restaurantday.Held:
-		return e.Number
-	case restaurantday.Reassigned:
-		return e.Number
-	case restaurantday.Confirmed:
-		return e.Number
-	case restaurantday.HoldExtended:
-		return e.Number
-	case restaurantday.Cancelled:
-		return e.Number
-	case restaurantday.Expired:
-		return e.Number
-	case restaurantday.Amended:
-		return e.Number
-	case restaurantday.TablesMoved:
-		return e.Number
-	case restaurantday.Pinned:
-		return e.Number
-	case restaurantday.Unpinned:
-		return e.Number
-	case restaurantday.Seated:
-		return e.Number
-	case restaurantday.Completed:
-		return e.Number
-	case restaurantday.NoShow:
-		return e.Number
-	case restaurantday.Reinstated:
-		return e.Number
-	case restaurantday.Undone:
-		return e.Number
-	case restaurantday.MoveStarted:
-		return e.Number
-	case restaurantday.Moved:
-		return e.Number
-	case restaurantday.MoveAborted:
-		return e.Number
-	case restaurantday.Recorded:
-		return e.Number
-	case restaurantday.Withdrawn:
-		return e.Number
-	case restaurantday.WaitlistOffered:
-		return e.Number
-	}
-	return 0
-}
-
-// entryOf is the entry of the waitlist that an event is about; 0 for none.
-func entryOf(e restaurantday.Event) uint32 {
-	switch e := e.(type) {
-	case restaurantday.WaitlistJoined:
-		return e.Entry
-	case restaurantday.WaitlistOffered:
-		return e.Entry
-	case restaurantday.WaitlistPassedOver:
-		return e.Entry
-	case restaurantday.WaitlistLeft:
-		return e.Entry
-	}
-	return 0
 }
 
 func reservationLetter(number uint32, before, after restaurantday.State, personal bool) *letterReservation {

@@ -46,16 +46,16 @@ func TestEveryEventTellsWhatItIsAbout(t *testing.T) {
 		kind, _, _ := strings.Cut(entry.Type, ".")
 		switch kind {
 		case "reservation", "action":
-			if reservationOf(e) == 0 {
+			if restaurantday.ReservationOf(e) == 0 {
 				t.Errorf("%s: a message names no reservation", entry.Type)
 			}
 		case "waitlist":
-			if entryOf(e) == 0 {
+			if restaurantday.EntryOf(e) == 0 {
 				t.Errorf("%s: a message names no entry of the waitlist", entry.Type)
 			}
 		case "day", "demand": // about no one
 		default:
-			t.Errorf("%s: say in reservationOf or entryOf what it is about, and in commands' tradeTypes that it is told of", entry.Type)
+			t.Errorf("%s: say in restaurantday.ReservationOf or EntryOf what it is about, and in commands' tradeTypes that it is told of", entry.Type)
 		}
 		told[entry.Type] = true
 	}

@@ -28,71 +28,40 @@ func (a *entry) day(e restaurantday.Event, before, after dayFold) (number uint32
 		a.reason = string(e.Reason)
 		return a.waitlist(e.Entry, 0, before, after)
 	default:
-		return a.reservationOf(e)
+		a.named(e)
+		return restaurantday.ReservationOf(e)
 	}
 	return 0
 }
 
-// reservationOf is the number of the reservation that an event is about, and the reason
-// that the event names.
-func (a *entry) reservationOf(e restaurantday.Event) uint32 {
+// named is the reason that an event of a reservation names, where it names one.
+func (a *entry) named(e restaurantday.Event) {
 	switch e := e.(type) {
 	case restaurantday.Held:
 		a.reason = string(e.Source)
 		a.override(e.Override)
-		return e.Number
 	case restaurantday.Reassigned:
 		a.reason = "room_for_another"
-		return e.Number
-	case restaurantday.Confirmed:
-		return e.Number
 	case restaurantday.HoldExtended:
 		a.reason = "move"
-		return e.Number
 	case restaurantday.Cancelled:
 		a.reason, a.reasonGiven = "cancelled_by_"+string(e.By), e.Reason != ""
 		if e.Change != "" {
 			a.reason = "plan_changed"
 		}
-		return e.Number
 	case restaurantday.Expired:
 		a.reason = "hold_lapsed"
-		return e.Number
 	case restaurantday.Amended:
 		a.override(e.Override)
-		return e.Number
-	case restaurantday.TablesMoved:
-		return e.Number
-	case restaurantday.Pinned:
-		return e.Number
-	case restaurantday.Unpinned:
-		return e.Number
-	case restaurantday.Seated:
-		return e.Number
-	case restaurantday.Completed:
-		return e.Number
-	case restaurantday.NoShow:
-		return e.Number
-	case restaurantday.Reinstated:
-		return e.Number
 	case restaurantday.Undone:
 		a.reason = "undo_" + string(e.Kind)
-		return e.Number
-	case restaurantday.MoveStarted:
-		return e.Number
-	case restaurantday.Moved:
-		return e.Number
 	case restaurantday.MoveAborted:
 		a.reason = string(e.Reason)
-		return e.Number
 	case restaurantday.Recorded:
 		a.reason = string(restaurantday.SourceImport)
-		return e.Number
 	case restaurantday.Withdrawn:
 		a.reason = "import_undone"
-		return e.Number
 	}
-	return 0
 }
 
 // override tells which rule staff set aside; why stands in the event.
