@@ -256,3 +256,38 @@ func (p *Plan) instantNear(hhmm string) domain.Instant {
 	}
 	return before
 }
+
+// ShiftHours is a stretch over which a shift of a day is open.
+type ShiftHours struct {
+	Shift  string
+	During domain.Interval // from its first slot until it closes
+}
+
+// Hours is when the shifts are open, by their first slots. One that closes and opens again
+// stands twice.
+func (p *Plan) Hours() (all []ShiftHours) {
+	at := map[string]int{}
+	for _, slot := range p.Slots { // by StartsAt
+		i, ok := at[slot.Shift]
+		if !ok || slot.StartsAt >= all[i].During.To {
+			i = len(all)
+			at[slot.Shift] = i
+			all = append(all, ShiftHours{slot.Shift, domain.Interval{From: slot.StartsAt, To: slot.Closes}})
+		}
+		all[i].During.To = max(all[i].During.To, slot.Closes)
+	}
+	return all
+}
+
+// FreeTime is for how many milliseconds of a stretch no block takes a table.
+func (p *Plan) FreeTime(table domain.TableID, during domain.Interval) (free domain.Instant) {
+	from := during.From
+	for _, b := range p.Blocks { // by when they begin; they may overlap
+		if !b.Covers(table) || b.During.To <= from || b.During.From >= during.To {
+			continue
+		}
+		free += max(0, b.During.From-from)
+		from = b.During.To
+	}
+	return free + max(0, during.To-from)
+}

@@ -19,50 +19,26 @@ type shift struct {
 func shiftsOf(p *restaurantday.Plan) []shift {
 	var all []shift
 	at := map[string]int{}
-	open := map[string]domain.Interval{} // the stretch that the slots read last belong to
-	close := func(name string) {
-		s, stretch := &all[at[name]], open[name]
-		for _, t := range p.Tables {
-			free := freeTime(p.Blocks, t.ID, stretch)
-			s.tableTime += free
-			s.seatTime += free * domain.Instant(t.Max)
-		}
-	}
 	for _, slot := range p.Slots {
 		i, known := at[slot.Shift]
 		if !known {
 			i = len(all)
 			at[slot.Shift] = i
 			all = append(all, shift{name: slot.Shift, starts: slot.StartsAt})
-			open[slot.Shift] = domain.Interval{From: slot.StartsAt, To: slot.Closes}
 		}
-		s, stretch := &all[i], open[slot.Shift]
+		s := &all[i]
 		s.last, s.closes = slot.StartsAt, max(s.closes, slot.Closes)
 		s.slots++
-		if slot.StartsAt >= stretch.To {
-			close(slot.Shift)
-			stretch.From = slot.StartsAt
-		}
-		stretch.To = max(stretch.To, slot.Closes)
-		open[slot.Shift] = stretch
 	}
-	for _, s := range all {
-		close(s.name)
+	for _, hours := range p.Hours() {
+		s := &all[at[hours.Shift]]
+		for _, t := range p.Tables {
+			free := p.FreeTime(t.ID, hours.During)
+			s.tableTime += free
+			s.seatTime += free * domain.Instant(t.Max)
+		}
 	}
 	return all
-}
-
-// freeTime is how much of a stretch no block takes a table; blocks stand by when they begin.
-func freeTime(blocks []restaurantday.Block, table domain.TableID, stretch domain.Interval) (free domain.Instant) {
-	from := stretch.From
-	for _, b := range blocks {
-		if !b.Covers(table) || b.During.To <= from || b.During.From >= stretch.To {
-			continue
-		}
-		free += max(0, b.During.From-from)
-		from = b.During.To
-	}
-	return free + max(0, stretch.To-from)
 }
 
 // shifts writes the shifts of the plan that a day has since an event. One that the plan

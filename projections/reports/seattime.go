@@ -32,8 +32,11 @@ func SeatTimeOf(s restaurantday.State) []SeatTime {
 		}
 		return &list[i]
 	}
-	for _, hours := range shiftHours(plan) {
-		shift(hours.name).Offered += offered(plan, hours.during)
+	for _, hours := range plan.Hours() {
+		of := shift(hours.Shift) // which a plan without tables has as well
+		for _, t := range plan.Tables {
+			of.Offered += int64(t.Max) * minutes(plan.FreeTime(t.ID, hours.During))
+		}
 	}
 	for i := range s.Reservations() {
 		r, _ := s.Reservation(uint32(i + 1))
@@ -45,58 +48,12 @@ func SeatTimeOf(s restaurantday.State) []SeatTime {
 		default:
 			continue
 		}
-		shift(r.Slot.Shift).Sold += people * minutes(r.Turn)
+		shift(r.Slot.Shift).Sold += people * minutes(r.Turn.To-r.Turn.From)
 	}
 	return list
 }
 
-type hours struct {
-	name   string
-	during domain.Interval
-}
-
-// shiftHours is when the shifts of a plan are open: from a first slot until it closes. One
-// that closes and opens again stands twice.
-func shiftHours(p *restaurantday.Plan) (all []hours) {
-	at := map[string]int{}
-	for _, slot := range p.Slots { // by StartsAt
-		i, ok := at[slot.Shift]
-		if !ok || slot.StartsAt >= all[i].during.To {
-			i = len(all)
-			at[slot.Shift] = i
-			all = append(all, hours{slot.Shift, domain.Interval{From: slot.StartsAt, To: slot.Closes}})
-		}
-		all[i].during.To = max(all[i].during.To, slot.Closes)
-	}
-	return all
-}
-
-// offered is the seat time of all tables in a stretch, less what blocks take.
-func offered(p *restaurantday.Plan, during domain.Interval) (sum int64) {
-	for _, t := range p.Tables {
-		sum += int64(t.Max) * (minutes(during) - blocked(p, t.ID, during))
-	}
-	return sum
-}
-
-// blocked is for how many minutes of a stretch blocks take a table. Blocks stand by when
-// they begin, and may overlap.
-func blocked(p *restaurantday.Plan, table domain.TableID, during domain.Interval) (sum int64) {
-	from := during.From
-	for _, b := range p.Blocks {
-		if !b.Covers(table) {
-			continue
-		}
-		taken := domain.Interval{From: max(from, b.During.From), To: min(during.To, b.During.To)}
-		if taken.From < taken.To {
-			sum += minutes(taken)
-			from = taken.To
-		}
-	}
-	return sum
-}
-
-func minutes(i domain.Interval) int64 { return max(0, int64(i.To-i.From)) / 60_000 }
+func minutes(i domain.Instant) int64 { return max(0, int64(i)) / 60_000 }
 
 // UtilisationRow tells how much of the seats' time was sold.
 type UtilisationRow struct {
