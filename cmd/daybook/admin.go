@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -24,7 +21,6 @@ const (
 	adminSocket = "socket"
 	// maxSocketPath is what every system takes; Linux takes 107 bytes, others 103.
 	maxSocketPath = 100
-	maxOrder      = 64 << 10
 	orderTimeout  = 10 * time.Second // to send an order, not to carry it out
 )
 
@@ -42,17 +38,10 @@ type admin struct {
 func takeOrders(data string) *admin {
 	a, err := serveAdmin(data)
 	if err != nil {
-		slog.Warn("no backup and no rebuild can be ordered while this process runs", "error", err)
+		slog.Warn("nothing can be ordered of this process while it runs, no backup and no rebuild", "error", err)
 		return nil
 	}
 	return a
-}
-
-// take has orders of one kind carried out from now on.
-func (a *admin) take(path string, h http.Handler) {
-	if a != nil {
-		a.mux.Handle("POST "+path, h)
-	}
 }
 
 // serveAdmin takes orders at a data folder that this process has locked.
@@ -113,49 +102,6 @@ func (a *admin) Close() error {
 	err = errors.Join(err, os.Remove(filepath.Join(a.folder, adminSocket)))
 	_ = os.Remove(a.folder) // unless somebody has put something there
 	return err
-}
-
-// errNobodyTakesOrders says that no process takes orders at a data folder.
-var errNobodyTakesOrders = errors.New("no process takes orders there")
-
-// order asks the process that has a data folder for something, and hears its answers, in
-// their order, until it has no more to say.
-func order[A any](ctx context.Context, data, path string, what any, hear func(A)) error {
-	addr, release, err := socketAddress(filepath.Join(data, adminFolder, adminSocket))
-	if err != nil {
-		return fmt.Errorf("%w: %w", errNobodyTakesOrders, err)
-	}
-	defer release()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", addr)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errNobodyTakesOrders, err)
-	}
-	defer func() { _ = conn.Close() }() // the answer has been read by then
-	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil }}
-	defer transport.CloseIdleConnections()
-	body, err := json.Marshal(what)
-	if err != nil {
-		return err
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://daybook"+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	reply, err := (&http.Client{Transport: transport}).Do(request)
-	if err != nil {
-		return err
-	}
-	defer reply.Body.Close()
-	for answers := json.NewDecoder(reply.Body); ; {
-		var answer A
-		switch err := answers.Decode(&answer); {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("the process that has the data folder answers %s: %w", reply.Status, err)
-		}
-		hear(answer)
-	}
 }
 
 // socketAddress is a name for a socket's path that is short enough for the system. It is

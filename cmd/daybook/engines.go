@@ -104,9 +104,7 @@ func openEngines(ctx context.Context, f engineFlags, clock func() time.Time) (e 
 	e.admin = takeOrders(f.Data)
 	e.closers = append(e.closers, e.admin)
 	if e.embedded != nil {
-		e.admin.take("/backup", takeBackups(func(ctx context.Context, to string) (backupDone, error) {
-			return backupInto(ctx, e.embedded, f.Data, to)
-		}))
+		takeBackups(e.admin, e.embedded, f.Data)
 	}
 	return e, nil
 }

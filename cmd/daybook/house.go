@@ -57,6 +57,7 @@ type house struct {
 	app       *commands.App
 	codec     *codec.Codec
 	signer    *tokens.Signer
+	proof     *proof.View
 	views     *views
 	runner    *projections.Runner
 	processes []process
@@ -110,10 +111,10 @@ func openHouse(ctx context.Context, cfg houseConfig) (h *house, err error) {
 	if err != nil {
 		return h, err
 	}
-	if h.views, err = openViews(h.engines, h.codec, cfg.clock); err != nil {
+	if h.proof, err = openProof(cfg.Data, keys[3], h.engines.store); err != nil {
 		return h, err
 	}
-	if h.views.proof, err = openProof(cfg.Data, keys[3], h.engines.store); err != nil {
+	if h.views, err = openViews(h.engines, h.codec, h.proof, cfg.clock); err != nil {
 		return h, err
 	}
 	if h.runner, err = projections.NewRunner(h.engines.store, projections.Options{Linger: linger}, h.views.all()...); err != nil {
@@ -126,8 +127,8 @@ func openHouse(ctx context.Context, cfg houseConfig) (h *house, err error) {
 		return h, err
 	}
 	h.processes = append(h.processes, h.webhooks)
-	h.engines.admin.take("/rebuild", h.takeRebuilds())
-	h.engines.admin.take("/export", h.takeExports())
+	h.takeRebuilds()
+	h.takeExports()
 	h.running, h.failed = errgroup.WithContext(context.Background())
 	h.stop = func() {}
 	return h, nil
@@ -359,6 +360,9 @@ func (h *house) close() (err error) {
 	if h.views != nil {
 		err = errors.Join(err, h.views.close(ctx))
 	}
+	if h.proof != nil {
+		err = errors.Join(err, h.proof.Close())
+	}
 	if h.engines != nil {
 		err = errors.Join(err, h.engines.close())
 	}
@@ -375,9 +379,11 @@ type views struct {
 	proof        *proof.View
 }
 
-func openViews(e *engines, c *codec.Codec, clock func() time.Time) (v *views, err error) {
+// openViews opens every read model, but for the log of proofs, which is open already.
+func openViews(e *engines, c *codec.Codec, log *proof.View, clock func() time.Time) (v *views, err error) {
 	v = &views{
-		book: book.New(e.store, c), reporting: e.database.View(e.store, c),
+		proof: log,
+		book:  book.New(e.store, c), reporting: e.database.View(e.store, c),
 		discovery: e.search, searchable: e.search.View(e.store, c),
 	}
 	v.availability, err = availability.New(availability.Options{
@@ -392,10 +398,4 @@ func (v *views) all() []projections.View {
 }
 
 // close writes down how far the views have come.
-func (v *views) close(ctx context.Context) error {
-	err := v.searchable.Close(ctx)
-	if v.proof != nil {
-		err = errors.Join(err, v.proof.Close())
-	}
-	return err
-}
+func (v *views) close(ctx context.Context) error { return v.searchable.Close(ctx) }

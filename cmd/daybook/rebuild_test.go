@@ -100,7 +100,7 @@ func TestRebuildWhileItServes(t *testing.T) {
 		_, err := rebuild("reporting")
 		ordered <- err
 	}()
-	for strings.Count(s.words.String(), `"a rebuild begins"`) < 5 {
+	for strings.Count(s.words.String(), `"an order is carried out"`) < 6 {
 		time.Sleep(time.Millisecond)
 	}
 	s.kill(t)

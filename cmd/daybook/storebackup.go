@@ -2,16 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"daybook/eventstore"
 	"daybook/eventstore/embedded"
@@ -34,11 +30,10 @@ type backupOrder struct {
 	To string // absolute, as the process that has the data folder sees it
 }
 
-// backupAnswer is what came of it.
-type backupAnswer struct {
-	Done  *backupDone `json:",omitempty"`
-	Error string      `json:",omitempty"`
-}
+const backupPath = "/backup"
+
+func (o backupOrder) check() error { return wholePath(o.To) }
+func (backupOrder) work() string   { return "a backup" }
 
 func (c *storeBackupCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	done, err := c.backup(ctx)
@@ -56,11 +51,7 @@ func (c *storeBackupCommand) Run(ctx context.Context, out io.Writer) (err error)
 func (c *storeBackupCommand) backup(ctx context.Context) (done backupDone, err error) {
 	store, err := openExistingStore(c.Data)
 	if errors.Is(err, errDataInUse) {
-		done, ordered := orderBackup(ctx, c.Data, c.To)
-		if errors.Is(ordered, errNobodyTakesOrders) {
-			return done, fmt.Errorf("%w; it takes no orders for a backup either (%w)", err, ordered)
-		}
-		return done, ordered
+		return giveInstead[backupDone](ctx, err, c.Data, backupPath, backupOrder{To: c.To}, nil)
 	}
 	if err != nil {
 		return done, err
@@ -69,45 +60,19 @@ func (c *storeBackupCommand) backup(ctx context.Context) (done backupDone, err e
 	return backupInto(ctx, store.Store, c.Data, c.To)
 }
 
-// orderBackup has the process that has a data folder make a backup, and waits for it.
-func orderBackup(ctx context.Context, data, to string) (backupDone, error) {
-	var answer backupAnswer
-	if err := order(ctx, data, "/backup", backupOrder{To: to}, func(a backupAnswer) { answer = a }); err != nil {
-		return backupDone{}, err
-	}
-	if answer.Done == nil {
-		return backupDone{}, errors.New(answer.Error)
-	}
-	return *answer.Done, nil
+// takeBackups makes backups of a store when they are ordered.
+func takeBackups(a *admin, store *embedded.Store, data string) {
+	takeOrdersFor(a, backupPath, func(ctx context.Context, o backupOrder, _ tell) (backupDone, error) {
+		return backupInto(ctx, store, data, o.To)
+	})
 }
 
-// takeBackups makes one backup at a time.
-func takeBackups(backup func(ctx context.Context, to string) (backupDone, error)) http.HandlerFunc {
-	var one sync.Mutex
-	return func(w http.ResponseWriter, r *http.Request) {
-		var order backupOrder
-		answer := backupAnswer{}
-		status := http.StatusOK
-		switch err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder)).Decode(&order); {
-		case err != nil || !filepath.IsAbs(order.To):
-			status, answer.Error = http.StatusBadRequest, "this is no order for a backup"
-		case !one.TryLock():
-			status, answer.Error = http.StatusConflict, "another backup is being made"
-		default:
-			defer one.Unlock()
-			done, err := backup(r.Context(), order.To)
-			if err != nil {
-				status, answer.Error = http.StatusInternalServerError, err.Error()
-				slog.Warn("a backup failed", "to", order.To, "error", err)
-				break
-			}
-			answer.Done = &done
-			slog.Info("backup made", "to", order.To, "position", done.Position)
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(answer) // whoever asked may have gone
+// wholePath refuses a path that another process would read in another way.
+func wholePath(path string) error {
+	if !filepath.IsAbs(path) {
+		return fmt.Errorf("the folder %q is not named by a whole path", path)
 	}
+	return nil
 }
 
 // elsewhere refuses a folder inside the data folder: what goes with the data is no backup

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -110,12 +111,15 @@ func TestOrders(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	if _, err := orderBackup(t.Context(), data, t.TempDir()); err == nil || !strings.Contains(err.Error(), "no process takes orders") {
+	orderBackup := func(ctx context.Context, to string) (backupDone, error) {
+		return give[backupDone](ctx, data, backupPath, backupOrder{To: to}, nil)
+	}
+	if _, err := orderBackup(t.Context(), t.TempDir()); err == nil || !strings.Contains(err.Error(), "no process takes such orders") {
 		t.Errorf("nobody there: %v", err)
 	}
 	// The command says both: who has the folder, and that it cannot be asked.
 	err = run(t.Context(), []string{"store", "backup", t.TempDir(), "--data", data}, &bytes.Buffer{}, &bytes.Buffer{})
-	if err == nil || !strings.Contains(err.Error(), "in use by process") || !strings.Contains(err.Error(), "no process takes orders") {
+	if err == nil || !strings.Contains(err.Error(), "in use by process") || !strings.Contains(err.Error(), "no process takes such orders") {
 		t.Errorf("a folder in use by one who takes no orders: %v", err)
 	}
 
@@ -124,8 +128,8 @@ func TestOrders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.take("/backup", takeBackups(func(ctx context.Context, to string) (backupDone, error) {
-		under <- to
+	takeOrdersFor(a, backupPath, func(ctx context.Context, o backupOrder, _ tell) (backupDone, error) {
+		under <- o.To
 		select {
 		case err := <-finish:
 			return backupDone{Position: 7, Bytes: 9}, err
@@ -133,25 +137,28 @@ func TestOrders(t *testing.T) {
 			under <- "given up"
 			return backupDone{}, ctx.Err()
 		}
-	}))
+	})
 	for path, want := range map[string]os.FileMode{"admin": os.ModeDir | 0o700, "admin/socket": os.ModeSocket | 0o600} {
 		if info, err := os.Stat(filepath.Join(data, path)); err != nil || info.Mode() != want {
 			t.Errorf("%s: %v, %v, want %v", path, info.Mode(), err, want)
 		}
 	}
-	if _, err := orderBackup(t.Context(), data, "relative"); err == nil || err.Error() != "this is no order for a backup" {
+	if _, err := give[rebuilt](t.Context(), data, rebuildPath, rebuildOrder{}, nil); !errors.Is(err, errNobodyTakesOrders) {
+		t.Errorf("an order of another kind: %v", err)
+	}
+	if _, err := orderBackup(t.Context(), "relative"); err == nil || err.Error() != `this is no order for a backup: the folder "relative" is not named by a whole path` {
 		t.Errorf("a relative path: %v", err)
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if got, err := orderBackup(t.Context(), data, "/one"); err != nil || got != (backupDone{Position: 7, Bytes: 9}) {
+		if got, err := orderBackup(t.Context(), "/one"); err != nil || got != (backupDone{Position: 7, Bytes: 9}) {
 			t.Errorf("got %+v, %v", got, err)
 		}
 	})
 	if to := <-under; to != "/one" {
 		t.Errorf("asked for a backup to %s", to)
 	}
-	if _, err := orderBackup(t.Context(), data, "/two"); err == nil || err.Error() != "another backup is being made" {
+	if _, err := orderBackup(t.Context(), "/two"); err == nil || err.Error() != "a backup is under way already" {
 		t.Errorf("two at a time: %v", err)
 	}
 	finish <- nil
@@ -160,7 +167,7 @@ func TestOrders(t *testing.T) {
 	// Whoever asked goes away, and the backup is given up.
 	ctx, leave := context.WithCancel(t.Context())
 	wg.Go(func() {
-		if _, err := orderBackup(ctx, data, "/three"); err == nil {
+		if _, err := orderBackup(ctx, "/three"); err == nil {
 			t.Error("an order that was taken back was carried out")
 		}
 	})

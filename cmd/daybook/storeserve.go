@@ -65,9 +65,7 @@ func (c *storeServeCommand) Run(ctx context.Context, out io.Writer) (err error) 
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	orders := takeOrders(c.Data)
-	orders.take("/backup", takeBackups(func(ctx context.Context, to string) (backupDone, error) {
-		return backupInto(ctx, store.Store, c.Data, to)
-	}))
+	takeBackups(orders, store.Store, c.Data)
 	defer func() { err = errors.Join(err, orders.Close()) }()
 	return serveStoreAt(ctx, out, store.Store, accesses)
 }
