@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -56,18 +57,37 @@ func refusal(id [16]byte, meta codec.Metadata, o dayOutcome, no *domain.Rejectio
 	meta.CommandID, meta.BodyHash, meta.Actor.User = id, nil, ""
 	return refused{id, meta, restaurantday.Refused{
 		Stamp: domain.Stamp{At: max(h.Now, o.State.Clock())}, Code: no.Code, Party: h.Party,
-		Time: h.Time, StartsAt: h.StartsAt, Seen: o.Entries, Wish: h.Wish, By: h.Actor.Kind, Skip: h.Override.Rule,
+		Time: h.Time, StartsAt: h.StartsAt, Seen: o.Entries, Wish: wishOnRecord(o.State.Plan, h), By: h.Actor.Kind, Skip: h.Override.Rule,
 		Slot: slotAsked(o.State.Plan, h),
 	}}
+}
+
+// noArea stands for an area that the floor did not have.
+const noArea = "(elsewhere)"
+
+// wishOnRecord is what a hold wished for. An area that the floor does not have is not written
+// down: it may be any text, and the record of demand is for all to read.
+func wishOnRecord(plan *restaurantday.Plan, h restaurantday.Hold) restaurantday.Wish {
+	wish := h.Wish
+	if plan = planOf(plan, h); wish.Area != "" && (plan == nil || !slices.ContainsFunc(plan.Tables, func(t restaurantday.Table) bool { return t.Area == wish.Area })) {
+		wish.Area = noArea
+	}
+	return wish
+}
+
+// planOf is the plan by which a hold was decided: that of its day, or the one that it would
+// have opened the day with.
+func planOf(day *restaurantday.Plan, h restaurantday.Hold) *restaurantday.Plan {
+	if day == nil && h.Opening != nil {
+		return h.Opening.Plan
+	}
+	return day
 }
 
 // slotAsked is the slot that a hold named; zero where the plan that it was decided by has no
 // such slot, or two of that time.
 func slotAsked(plan *restaurantday.Plan, h restaurantday.Hold) (asked restaurantday.Slot) {
-	if plan == nil && h.Opening != nil {
-		plan = h.Opening.Plan
-	}
-	if plan == nil {
+	if plan = planOf(plan, h); plan == nil {
 		return asked
 	}
 	found := 0

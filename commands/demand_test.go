@@ -37,7 +37,7 @@ func TestRefusalsGoOnRecord(t *testing.T) {
 		}
 	}
 	h.clock.set(ten.Time())
-	if err := ask("large", func(h *HoldTable) { h.Party, h.Time, h.StartsAt, h.Wish.Area = 3, "", startsAt, "terrace" }); code(err) != domain.CodePartyTooLarge {
+	if err := ask("large", func(h *HoldTable) { h.Party, h.Time, h.StartsAt, h.Wish.Area = 3, "", startsAt, "where Greta sat" }); code(err) != domain.CodePartyTooLarge {
 		t.Fatal(err)
 	}
 	if err := ask("off", func(h *HoldTable) { h.Time = "19:10" }); code(err) != domain.CodeOffSlot {
@@ -60,7 +60,7 @@ func TestRefusalsGoOnRecord(t *testing.T) {
 	want := []codec.Decoded{
 		entry("full", restaurantday.Refused{Stamp: domain.Stamp{At: seven}, Code: domain.CodeNoTable, Party: 2, Time: "19:00", Seen: 3, By: domain.ActorDiner, Slot: slot}),
 		entry("large", restaurantday.Refused{Stamp: domain.Stamp{At: ten}, Code: domain.CodePartyTooLarge, Party: 3, StartsAt: startsAt, Seen: 3,
-			Wish: restaurantday.Wish{Area: "terrace"}, By: domain.ActorDiner, Slot: slot}),
+			Wish: restaurantday.Wish{Area: noArea}, By: domain.ActorDiner, Slot: slot}),
 		entry("off", restaurantday.Refused{Stamp: domain.Stamp{At: ten}, Code: domain.CodeOffSlot, Party: 2, Time: "19:10", Seen: 3, By: domain.ActorDiner}),
 	}
 	if got := h.events(demand); !reflect.DeepEqual(got, want) {
@@ -79,6 +79,21 @@ func TestRefusalsGoOnRecord(t *testing.T) {
 	// After Close there is nobody left to write, and nobody waits for him.
 	if err := ask("late", func(*HoldTable) {}); code(err) != domain.CodeNoTable {
 		t.Error(err)
+	}
+}
+
+// An area that the floor has is on record; by another, anything could be written down.
+func TestWishesOnRecord(t *testing.T) {
+	plan := &restaurantday.Plan{Tables: []restaurantday.Table{{Area: "terrace"}}}
+	for area, want := range map[string]string{"": "", "terrace": "terrace", "with Greta": noArea} {
+		h := restaurantday.Hold{Wish: restaurantday.Wish{Table: "tbl_1", Area: area}}
+		if got := wishOnRecord(plan, h); got != (restaurantday.Wish{Table: "tbl_1", Area: want}) {
+			t.Errorf("%q: got %+v", area, got)
+		}
+		h.Opening = &restaurantday.Open{Plan: plan}
+		if got := wishOnRecord(nil, h); got.Area != want {
+			t.Errorf("%q, of a day to be opened: got %+v", area, got)
+		}
 	}
 }
 

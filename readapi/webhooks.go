@@ -67,13 +67,9 @@ func (r *reads) webhooks(api *httpapi.API) {
 		ID        string `path:"id" doc:"the restaurant's id, rst_…"`
 		WebhookID string `path:"webhookId" doc:"the webhook's id, whk_…"`
 	}) (*body[webhookStanding], error) {
-		all, err := r.webhooksOf(ctx, in.After, in.ID)
+		all, w, err := r.webhookOf(ctx, in.After, in.ID, in.WebhookID)
 		if err != nil {
 			return nil, err
-		}
-		w, ok := all.state.Webhook(domain.WebhookID(in.WebhookID))
-		if !ok {
-			return nil, notFound("webhook")
 		}
 		return &body[webhookStanding]{all.body(w)}, nil
 	})
@@ -88,13 +84,9 @@ func (r *reads) webhooks(api *httpapi.API) {
 		WebhookID string `path:"webhookId" doc:"the webhook's id, whk_…"`
 		Status    string `query:"status" enum:"pending,delivered,superseded,gave_up"`
 	}) (*body[page[deliverySeen]], error) {
-		all, err := r.webhooksOf(ctx, in.After, in.ID)
+		all, w, err := r.webhookOf(ctx, in.After, in.ID, in.WebhookID)
 		if err != nil {
 			return nil, err
-		}
-		w, ok := all.state.Webhook(domain.WebhookID(in.WebhookID))
-		if !ok {
-			return nil, notFound("webhook")
 		}
 		q := deliveries.Query{Webhook: w.ID, Status: webhook.DeliveryStatus(in.Status), Limit: in.Limit}
 		if in.Cursor != "" {
@@ -149,6 +141,19 @@ func (r *reads) webhooksOf(ctx context.Context, a After, id string) (w webhooksR
 		w.standings[s.Webhook] = s
 	}
 	return w, nil
+}
+
+// webhookOf is one of them, beside all.
+func (r *reads) webhookOf(ctx context.Context, a After, id, hook string) (webhooksRead, webhook.Webhook, error) {
+	all, err := r.webhooksOf(ctx, a, id)
+	if err != nil {
+		return all, webhook.Webhook{}, err
+	}
+	w, ok := all.state.Webhook(domain.WebhookID(hook))
+	if !ok {
+		return all, w, notFound("webhook")
+	}
+	return all, w, nil
 }
 
 func (w webhooksRead) bodies() []webhookStanding {

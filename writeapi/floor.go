@@ -17,7 +17,7 @@ type blockBody struct {
 	From     string   `json:"from" maxLength:"5" doc:"local time HH:MM; one before the day turns is past midnight"`
 	To       string   `json:"to" maxLength:"5" doc:"local time HH:MM; one at from or earlier is past midnight"`
 	TableIDs []string `json:"tableIds,omitempty" minItems:"1" maxItems:"500" doc:"the whole floor by default"`
-	Reason   string   `json:"reason,omitempty" maxLength:"200" doc:"for the restaurant's own people; it is kept for ever, so name no guest"`
+	Reason   string   `json:"reason,omitempty" maxLength:"200" doc:"for the restaurant's own people alone"`
 	OpenDaysBody
 }
 

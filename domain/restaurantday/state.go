@@ -121,7 +121,7 @@ type Moving struct {
 	Move     string
 }
 
-// Details is what the party told of itself. All of it is personal data but the occasion.
+// Details is what the party told of itself. All of it is personal data.
 type Details struct {
 	Guest           Guest
 	Notes           string

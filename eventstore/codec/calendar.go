@@ -4,6 +4,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/restaurant"
 	"daybook/domain/restaurantday"
+	"daybook/eventstore"
 )
 
 // The forms of what a restaurant's days and floor have beside the week and the tables.
@@ -71,25 +72,33 @@ var restaurantClosureRemoved = open(TypeRestaurantClosureRemoved,
 		return restaurant.ClosureRemoved{Stamp: s, ID: f.ID}
 	})
 
-type blockAddedV1 struct {
+type blockAddedV2 struct {
 	ID     domain.BlockID     `json:"id"`
 	Tables []domain.TableID   `json:"tables,omitempty"`
 	Date   domain.ServiceDate `json:"date,omitzero"`
 	From   clock              `json:"from"`
 	To     clock              `json:"to"`
-	Reason string             `json:"reason,omitempty"`
+	sealed
 }
 
-var restaurantBlockAdded = open(TypeRestaurantBlockAdded,
-	func(e restaurant.BlockAdded) blockAddedV1 {
+type blockAddedPersonal struct {
+	Reason string `json:"reason,omitempty"`
+}
+
+var restaurantBlockAdded = &kind[restaurant.BlockAdded, blockAddedV2, blockAddedPersonal]{
+	name: TypeRestaurantBlockAdded, upcasts: []upcaster{nowPersonal("reason")},
+	to: func(e restaurant.BlockAdded) (blockAddedV2, blockAddedPersonal) {
 		b := e.Block
-		return blockAddedV1{ID: b.ID, Tables: b.Tables, Date: b.Date, From: clock(b.From), To: clock(b.To), Reason: b.Reason}
+		return blockAddedV2{ID: b.ID, Tables: b.Tables, Date: b.Date, From: clock(b.From), To: clock(b.To)}, blockAddedPersonal{Reason: b.Reason}
 	},
-	func(f blockAddedV1, s domain.Stamp) restaurant.BlockAdded {
+	from: func(f blockAddedV2, p blockAddedPersonal, s domain.Stamp) restaurant.BlockAdded {
 		return restaurant.BlockAdded{Stamp: s, Block: restaurant.Block{
-			ID: f.ID, Tables: f.Tables, Date: f.Date, From: int(f.From), To: int(f.To), Reason: f.Reason,
+			ID: f.ID, Tables: f.Tables, Date: f.Date, From: int(f.From), To: int(f.To), Reason: p.Reason,
 		}}
-	})
+	},
+	subject: func(s eventstore.StreamName, _ restaurant.BlockAdded) (string, error) { return restaurantSubject(s) },
+	box:     func(f *blockAddedV2) *sealed { return &f.sealed },
+}
 
 type blockRemovedV1 struct {
 	ID domain.BlockID `json:"id"`

@@ -87,14 +87,13 @@ type combinationV1 struct {
 	Max    domain.PartySize     `json:"max"`
 }
 
-type planBlockV1 struct {
+type planBlockV2 struct {
 	ID     domain.BlockID   `json:"id"`
 	Tables []domain.TableID `json:"tables,omitempty"`
 	During intervalV1       `json:"during"`
-	Reason string           `json:"reason,omitempty"`
 }
 
-type planV1 struct {
+type planV2 struct {
 	Revision     uint64          `json:"revision"`
 	Zone         string          `json:"zone"`
 	Slots        []slotV1        `json:"slots,omitempty"`
@@ -103,12 +102,12 @@ type planV1 struct {
 	BookableFrom domain.Instant  `json:"bookableFrom"`
 	Shifts       []shiftPlanV1   `json:"shifts,omitempty"`
 	Combinations []combinationV1 `json:"combinations,omitempty"`
-	Blocks       []planBlockV1   `json:"blocks,omitempty"`
+	Blocks       []planBlockV2   `json:"blocks,omitempty"`
 	Closure      string          `json:"closure,omitempty"`
 }
 
-func planToV1(p restaurantday.Plan) planV1 {
-	return planV1{
+func planToV2(p restaurantday.Plan) planV2 {
+	return planV2{
 		Revision: p.Revision, Zone: p.Zone,
 		Slots:  each(p.Slots, func(s restaurantday.Slot) slotV1 { return slotV1(s) }),
 		Tables: each(p.Tables, func(t restaurantday.Table) planTableV1 { return planTableV1(t) }),
@@ -117,12 +116,12 @@ func planToV1(p restaurantday.Plan) planV1 {
 			return shiftPlanV1{Name: s.Name, Turns: turnsToV1(s.Turns), PacingCovers: s.PacingCovers}
 		}),
 		Combinations: each(p.Combinations, func(c restaurantday.Combination) combinationV1 { return combinationV1(c) }),
-		Blocks:       blocksToV1(p.Blocks),
+		Blocks:       blocksToV2(p.Blocks),
 		Closure:      p.Closure,
 	}
 }
 
-func planFromV1(p planV1) restaurantday.Plan {
+func planFromV2(p planV2, reasons blockReasons) restaurantday.Plan {
 	return restaurantday.Plan{
 		Revision: p.Revision, Zone: p.Zone,
 		Slots:  each(p.Slots, func(s slotV1) restaurantday.Slot { return restaurantday.Slot(s) }),
@@ -132,38 +131,43 @@ func planFromV1(p planV1) restaurantday.Plan {
 			return restaurantday.ShiftPlan{Name: s.Name, Turns: turnsFromV1(s.Turns), PacingCovers: s.PacingCovers}
 		}),
 		Combinations: each(p.Combinations, func(c combinationV1) restaurantday.Combination { return restaurantday.Combination(c) }),
-		Blocks:       blocksFromV1(p.Blocks),
+		Blocks:       blocksFromV2(p.Blocks, reasons),
 		Closure:      p.Closure,
 	}
 }
 
-func blocksToV1(blocks []restaurantday.Block) []planBlockV1 {
-	return each(blocks, func(b restaurantday.Block) planBlockV1 {
-		return planBlockV1{ID: b.ID, Tables: b.Tables, During: intervalV1(b.During), Reason: b.Reason}
+func blocksToV2(blocks []restaurantday.Block) []planBlockV2 {
+	return each(blocks, func(b restaurantday.Block) planBlockV2 {
+		return planBlockV2{ID: b.ID, Tables: b.Tables, During: intervalV1(b.During)}
 	})
 }
 
-func blocksFromV1(blocks []planBlockV1) []restaurantday.Block {
-	return each(blocks, func(b planBlockV1) restaurantday.Block {
-		return restaurantday.Block{ID: b.ID, Tables: b.Tables, During: domain.Interval(b.During), Reason: b.Reason}
-	})
+func blocksFromV2(blocks []planBlockV2, reasons blockReasons) []restaurantday.Block {
+	return reasons.into(each(blocks, func(b planBlockV2) restaurantday.Block {
+		return restaurantday.Block{ID: b.ID, Tables: b.Tables, During: domain.Interval(b.During)}
+	}))
 }
 
-type dayOpenedV1 struct {
+type dayOpenedV2 struct {
 	Restaurant domain.RestaurantID `json:"restaurant"`
 	Date       domain.ServiceDate  `json:"date,omitzero"`
-	Plan       planV1              `json:"plan"`
+	Plan       planV2              `json:"plan"`
+	sealed
 }
 
-var dayOpened = open(TypeDayOpened,
-	func(e restaurantday.Opened) dayOpenedV1 {
-		return dayOpenedV1{Restaurant: e.Restaurant, Date: e.Date, Plan: planToV1(e.Plan)}
+var dayOpened = &kind[restaurantday.Opened, dayOpenedV2, blockReasons]{
+	name: TypeDayOpened, upcasts: []upcaster{planReasonsInClear},
+	to: func(e restaurantday.Opened) (dayOpenedV2, blockReasons) {
+		return dayOpenedV2{Restaurant: e.Restaurant, Date: e.Date, Plan: planToV2(e.Plan)}, reasonsOf(e.Plan.Blocks)
 	},
-	func(f dayOpenedV1, s domain.Stamp) restaurantday.Opened {
-		return restaurantday.Opened{Stamp: s, Restaurant: f.Restaurant, Date: f.Date, Plan: planFromV1(f.Plan)}
-	})
+	from: func(f dayOpenedV2, p blockReasons, s domain.Stamp) restaurantday.Opened {
+		return restaurantday.Opened{Stamp: s, Restaurant: f.Restaurant, Date: f.Date, Plan: planFromV2(f.Plan, p)}
+	},
+	subject: func(s eventstore.StreamName, _ restaurantday.Opened) (string, error) { return restaurantSubject(s) },
+	box:     func(f *dayOpenedV2) *sealed { return &f.sealed },
+}
 
-type heldV1 struct {
+type heldV2 struct {
 	Number    uint32           `json:"number"`
 	Diner     domain.UserID    `json:"diner,omitempty"`
 	Party     domain.PartySize `json:"party"`
@@ -173,7 +177,6 @@ type heldV1 struct {
 	Tables    []domain.TableID `json:"tables,omitempty"`
 	ExpiresAt domain.Instant   `json:"expiresAt"`
 	Code      string           `json:"code,omitempty"`
-	Occasion  string           `json:"occasion,omitempty"`
 
 	Wish      wishV1               `json:"wish,omitzero"`
 	Bound     bool                 `json:"bound,omitempty"`
@@ -192,24 +195,25 @@ type heldPersonal struct {
 	Phone           string `json:"phone,omitempty"`
 	Notes           string `json:"notes,omitempty"`
 	SpecialRequests string `json:"specialRequests,omitempty"`
+	Occasion        string `json:"occasion,omitempty"`
 	OverrideReason  string `json:"overrideReason,omitempty"`
 }
 
-var reservationHeld = &kind[restaurantday.Held, heldV1, heldPersonal]{
-	name: TypeReservationHeld,
-	to: func(e restaurantday.Held) (heldV1, heldPersonal) {
-		return heldV1{
+var reservationHeld = &kind[restaurantday.Held, heldV2, heldPersonal]{
+	name: TypeReservationHeld, upcasts: []upcaster{nowPersonal("occasion")},
+	to: func(e restaurantday.Held) (heldV2, heldPersonal) {
+		return heldV2{
 			Number: e.Number, Diner: e.Diner, Party: e.Party, Slot: slotV1(e.Slot), Turn: intervalV1(e.Turn),
-			Occupied: intervalV1(e.Occupied), Tables: e.Tables, ExpiresAt: e.ExpiresAt, Code: e.Code, Occasion: e.Details.Occasion,
+			Occupied: intervalV1(e.Occupied), Tables: e.Tables, ExpiresAt: e.ExpiresAt, Code: e.Code,
 			Wish: wishV1(e.Wish), Bound: e.Bound, Online: e.Online, Source: e.Source, Entry: e.Entry, MovedFrom: e.MovedFrom,
 			Override: e.Override.Rule,
 		}, personalOf(e.Details, e.Override.Reason)
 	},
-	from: func(f heldV1, p heldPersonal, s domain.Stamp) restaurantday.Held {
+	from: func(f heldV2, p heldPersonal, s domain.Stamp) restaurantday.Held {
 		return restaurantday.Held{
 			Stamp: s, Number: f.Number, Diner: f.Diner, Party: f.Party, Slot: restaurantday.Slot(f.Slot),
 			Turn: domain.Interval(f.Turn), Occupied: domain.Interval(f.Occupied), Tables: f.Tables,
-			ExpiresAt: f.ExpiresAt, Code: f.Code, Details: p.details(f.Occasion),
+			ExpiresAt: f.ExpiresAt, Code: f.Code, Details: p.details(),
 			Wish: restaurantday.Wish(f.Wish), Bound: f.Bound, Online: f.Online, Source: f.Source, Entry: f.Entry, MovedFrom: f.MovedFrom,
 			Override: restaurantday.Override{Rule: f.Override, Reason: p.OverrideReason},
 		}
@@ -217,7 +221,7 @@ var reservationHeld = &kind[restaurantday.Held, heldV1, heldPersonal]{
 	subject: func(s eventstore.StreamName, e restaurantday.Held) (string, error) {
 		return ReservationSubject(s, e.Diner, e.Number)
 	},
-	box:   func(f *heldV1) *sealed { return &f.sealed },
+	box:   func(f *heldV2) *sealed { return &f.sealed },
 	write: writeHeld,
 	scan:  scanHeld,
 }

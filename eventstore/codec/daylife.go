@@ -26,7 +26,7 @@ type wishV1 struct {
 	Area  string         `json:"area,omitempty"`
 }
 
-type amendedV1 struct {
+type amendedV2 struct {
 	Number   uint32           `json:"number"`
 	Diner    domain.UserID    `json:"diner,omitempty"`
 	Party    domain.PartySize `json:"party"`
@@ -37,7 +37,6 @@ type amendedV1 struct {
 	Wish     wishV1           `json:"wish,omitzero"`
 	Bound    bool             `json:"bound,omitempty"`
 	Told     bool             `json:"told,omitempty"`
-	Occasion string           `json:"occasion,omitempty"`
 	Staff    bool             `json:"staff,omitempty"`
 	Override domain.Code      `json:"override,omitempty"`
 
@@ -48,38 +47,38 @@ type amendedV1 struct {
 func personalOf(d restaurantday.Details, override string) heldPersonal {
 	return heldPersonal{
 		Name: d.Guest.Name, Email: d.Guest.Email, Phone: d.Guest.Phone, Notes: d.Notes, SpecialRequests: d.SpecialRequests,
-		OverrideReason: override,
+		Occasion: d.Occasion, OverrideReason: override,
 	}
 }
 
-func (p heldPersonal) details(occasion string) restaurantday.Details {
+func (p heldPersonal) details() restaurantday.Details {
 	return restaurantday.Details{
 		Guest: restaurantday.Guest{Name: p.Name, Email: p.Email, Phone: p.Phone},
-		Notes: p.Notes, SpecialRequests: p.SpecialRequests, Occasion: occasion,
+		Notes: p.Notes, SpecialRequests: p.SpecialRequests, Occasion: p.Occasion,
 	}
 }
 
-var reservationAmended = &kind[restaurantday.Amended, amendedV1, heldPersonal]{
-	name: TypeReservationAmended,
-	to: func(e restaurantday.Amended) (amendedV1, heldPersonal) {
-		return amendedV1{
+var reservationAmended = &kind[restaurantday.Amended, amendedV2, heldPersonal]{
+	name: TypeReservationAmended, upcasts: []upcaster{nowPersonal("occasion")},
+	to: func(e restaurantday.Amended) (amendedV2, heldPersonal) {
+		return amendedV2{
 			Number: e.Number, Diner: e.Diner, Party: e.Party, Slot: slotV1(e.Slot), Turn: intervalV1(e.Turn),
 			Occupied: intervalV1(e.Occupied), Tables: e.Tables, Wish: wishV1(e.Wish), Bound: e.Bound, Told: e.Told,
-			Occasion: e.Details.Occasion, Staff: e.Staff, Override: e.Override.Rule, Conflicts: conflictsToV1(e.Conflicts),
+			Staff: e.Staff, Override: e.Override.Rule, Conflicts: conflictsToV1(e.Conflicts),
 		}, personalOf(e.Details, e.Override.Reason)
 	},
-	from: func(f amendedV1, p heldPersonal, s domain.Stamp) restaurantday.Amended {
+	from: func(f amendedV2, p heldPersonal, s domain.Stamp) restaurantday.Amended {
 		return restaurantday.Amended{
 			Stamp: s, Number: f.Number, Diner: f.Diner, Party: f.Party, Slot: restaurantday.Slot(f.Slot),
 			Turn: domain.Interval(f.Turn), Occupied: domain.Interval(f.Occupied), Tables: f.Tables,
-			Wish: restaurantday.Wish(f.Wish), Bound: f.Bound, Told: f.Told, Details: p.details(f.Occasion), Staff: f.Staff,
+			Wish: restaurantday.Wish(f.Wish), Bound: f.Bound, Told: f.Told, Details: p.details(), Staff: f.Staff,
 			Override: restaurantday.Override{Rule: f.Override, Reason: p.OverrideReason}, Conflicts: conflictsFromV1(f.Conflicts),
 		}
 	},
 	subject: func(s eventstore.StreamName, e restaurantday.Amended) (string, error) {
 		return ReservationSubject(s, e.Diner, e.Number)
 	},
-	box: func(f *amendedV1) *sealed { return &f.sealed },
+	box: func(f *amendedV2) *sealed { return &f.sealed },
 }
 
 type tablesMovedV1 struct {
@@ -230,31 +229,37 @@ var reservationMoveAborted = open(TypeReservationMoveAborted,
 		return restaurantday.MoveAborted{Stamp: s, Number: f.Number, Move: f.Move, Reason: f.Reason}
 	})
 
-type planFencedV1 struct {
+type planFencedV2 struct {
 	Change       string                 `json:"change"`
 	Revision     uint64                 `json:"revision,omitempty"`
 	Slots        []domain.Instant       `json:"slots,omitempty"`
-	Blocks       []planBlockV1          `json:"blocks,omitempty"`
+	Blocks       []planBlockV2          `json:"blocks,omitempty"`
 	Combinations []domain.CombinationID `json:"combinations,omitempty"`
+	sealed
 }
 
-var dayPlanFenced = open(TypeDayPlanFenced,
-	func(e restaurantday.PlanFenced) planFencedV1 {
-		return planFencedV1{
-			Change: e.Change, Revision: e.Revision, Slots: e.Slots, Blocks: blocksToV1(e.Blocks), Combinations: e.Combinations,
+var dayPlanFenced = &kind[restaurantday.PlanFenced, planFencedV2, blockReasons]{
+	name: TypeDayPlanFenced, upcasts: []upcaster{blockReasonsInClear},
+	to: func(e restaurantday.PlanFenced) (planFencedV2, blockReasons) {
+		return planFencedV2{
+			Change: e.Change, Revision: e.Revision, Slots: e.Slots, Blocks: blocksToV2(e.Blocks), Combinations: e.Combinations,
+		}, reasonsOf(e.Blocks)
+	},
+	from: func(f planFencedV2, p blockReasons, s domain.Stamp) restaurantday.PlanFenced {
+		return restaurantday.PlanFenced{
+			Stamp: s, Change: f.Change, Revision: f.Revision, Slots: f.Slots, Blocks: blocksFromV2(f.Blocks, p), Combinations: f.Combinations,
 		}
 	},
-	func(f planFencedV1, s domain.Stamp) restaurantday.PlanFenced {
-		return restaurantday.PlanFenced{
-			Stamp: s, Change: f.Change, Revision: f.Revision, Slots: f.Slots, Blocks: blocksFromV1(f.Blocks), Combinations: f.Combinations,
-		}
-	})
+	subject: func(s eventstore.StreamName, _ restaurantday.PlanFenced) (string, error) { return restaurantSubject(s) },
+	box:     func(f *planFencedV2) *sealed { return &f.sealed },
+}
 
-type planChangedV1 struct {
+type planChangedV2 struct {
 	Change  string         `json:"change"`
-	Plan    planV1         `json:"plan"`
+	Plan    planV2         `json:"plan"`
 	Kept    []uint32       `json:"kept,omitempty"`
 	Settled []settlementV1 `json:"settled,omitempty"`
+	sealed
 }
 
 type settlementV1 struct {
@@ -265,16 +270,22 @@ type settlementV1 struct {
 	NoTable bool                     `json:"noTable,omitempty"`
 }
 
-var dayPlanChanged = open(TypeDayPlanChanged,
-	func(e restaurantday.PlanChanged) planChangedV1 {
-		return planChangedV1{
-			Change: e.Change, Plan: planToV1(e.Plan), Kept: e.Kept,
+var dayPlanChanged = &kind[restaurantday.PlanChanged, planChangedV2, blockReasons]{
+	name: TypeDayPlanChanged, upcasts: []upcaster{planReasonsInClear},
+	to: func(e restaurantday.PlanChanged) (planChangedV2, blockReasons) {
+		return planChangedV2{
+			Change: e.Change, Plan: planToV2(e.Plan), Kept: e.Kept,
 			Settled: each(e.Settled, func(s restaurantday.Settlement) settlementV1 { return settlementV1(s) }),
-		}
+		}, reasonsOf(e.Plan.Blocks)
 	},
-	func(f planChangedV1, s domain.Stamp) restaurantday.PlanChanged {
+	from: func(f planChangedV2, p blockReasons, s domain.Stamp) restaurantday.PlanChanged {
 		return restaurantday.PlanChanged{
-			Stamp: s, Change: f.Change, Plan: planFromV1(f.Plan), Kept: f.Kept,
+			Stamp: s, Change: f.Change, Plan: planFromV2(f.Plan, p), Kept: f.Kept,
 			Settled: each(f.Settled, func(s settlementV1) restaurantday.Settlement { return restaurantday.Settlement(s) }),
 		}
-	})
+	},
+	subject: func(s eventstore.StreamName, _ restaurantday.PlanChanged) (string, error) {
+		return restaurantSubject(s)
+	},
+	box: func(f *planChangedV2) *sealed { return &f.sealed },
+}

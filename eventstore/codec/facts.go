@@ -35,7 +35,7 @@ type factV1 struct {
 	Named    []string       `json:"named,omitempty"`
 }
 
-type recordedV1 struct {
+type recordedV2 struct {
 	Number    uint32               `json:"number"`
 	Fact      factV1               `json:"fact"`
 	Status    restaurantday.Status `json:"status"`
@@ -47,33 +47,32 @@ type recordedV1 struct {
 	Bound     bool                 `json:"bound,omitempty"`
 	FreedAt   domain.Instant       `json:"freedAt,omitempty"`
 	Code      string               `json:"code,omitempty"`
-	Occasion  string               `json:"occasion,omitempty"`
 	Conflicts []conflictV1         `json:"conflicts,omitempty"`
 	sealed
 }
 
 // What the party told of itself is sealed with a key of the reservation's own: whoever
 // booked elsewhere has no account here.
-var reservationRecorded = &kind[restaurantday.Recorded, recordedV1, heldPersonal]{
-	name: TypeReservationRecorded,
-	to: func(e restaurantday.Recorded) (recordedV1, heldPersonal) {
-		return recordedV1{
+var reservationRecorded = &kind[restaurantday.Recorded, recordedV2, heldPersonal]{
+	name: TypeReservationRecorded, upcasts: []upcaster{nowPersonal("occasion")},
+	to: func(e restaurantday.Recorded) (recordedV2, heldPersonal) {
+		return recordedV2{
 			Number: e.Number, Fact: factV1(e.Fact), Status: e.Status, Party: e.Party, Slot: slotV1(e.Slot), Turn: intervalV1(e.Turn),
 			Occupied: intervalV1(e.Occupied), Tables: e.Tables, Bound: e.Bound, FreedAt: e.FreedAt, Code: e.Code,
-			Occasion: e.Details.Occasion, Conflicts: conflictsToV1(e.Conflicts),
+			Conflicts: conflictsToV1(e.Conflicts),
 		}, personalOf(e.Details, "")
 	},
-	from: func(f recordedV1, p heldPersonal, s domain.Stamp) restaurantday.Recorded {
+	from: func(f recordedV2, p heldPersonal, s domain.Stamp) restaurantday.Recorded {
 		return restaurantday.Recorded{
 			Stamp: s, Number: f.Number, Fact: restaurantday.Fact(f.Fact), Status: f.Status, Party: f.Party, Slot: restaurantday.Slot(f.Slot),
 			Turn: domain.Interval(f.Turn), Occupied: domain.Interval(f.Occupied), Tables: f.Tables, Bound: f.Bound, FreedAt: f.FreedAt,
-			Code: f.Code, Details: p.details(f.Occasion), Conflicts: conflictsFromV1(f.Conflicts),
+			Code: f.Code, Details: p.details(), Conflicts: conflictsFromV1(f.Conflicts),
 		}
 	},
 	subject: func(s eventstore.StreamName, e restaurantday.Recorded) (string, error) {
 		return ReservationSubject(s, "", e.Number)
 	},
-	box: func(f *recordedV1) *sealed { return &f.sealed },
+	box: func(f *recordedV2) *sealed { return &f.sealed },
 }
 
 type withdrawnV1 struct {

@@ -89,7 +89,7 @@ func role(b []byte) string {
 	return string(b)
 }
 
-func writeHeld(b []byte, f *heldV1) []byte {
+func writeHeld(b []byte, f *heldV2) []byte {
 	b = strconv.AppendUint(append(b, `{"number":`...), uint64(f.Number), 10)
 	b = appendOptional(b, `,"diner":`, string(f.Diner))
 	b = strconv.AppendInt(append(b, `,"party":`...), int64(f.Party), 10)
@@ -112,7 +112,6 @@ func writeHeld(b []byte, f *heldV1) []byte {
 	}
 	b = appendInstant(append(b, `,"expiresAt":`...), f.ExpiresAt)
 	b = appendOptional(b, `,"code":`, f.Code)
-	b = appendOptional(b, `,"occasion":`, f.Occasion)
 	if f.Wish != (wishV1{}) {
 		b = append(b, `,"wish":{`...)
 		if b = appendOptional(b, `"table":`, string(f.Wish.Table)); f.Wish.Table != "" && f.Wish.Area != "" {
@@ -139,7 +138,7 @@ func appendTrue(b []byte, field string, is bool) []byte {
 	return append(b, field...)
 }
 
-func scanHeld(data []byte, f *heldV1) bool {
+func scanHeld(data []byte, f *heldV2) bool {
 	s := scanner{rest: data}
 	s.want(`{"number":`)
 	f.Number = uint32(s.number(1 << 32))
@@ -167,7 +166,6 @@ func scanHeld(data []byte, f *heldV1) bool {
 	s.want(`,"expiresAt":`)
 	f.ExpiresAt = s.instant()
 	f.Code = s.optional(`,"code":`)
-	f.Occasion = s.optional(`,"occasion":`)
 	if s.has(`,"wish":{`) {
 		if f.Wish.Table = domain.TableID(s.optional(`"table":`)); f.Wish.Table == "" {
 			f.Wish.Area = s.optional(`"area":`)

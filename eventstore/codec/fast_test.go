@@ -51,7 +51,7 @@ func (ff fastForm[F]) agrees(t interface{ Fatalf(string, ...any) }, data []byte)
 
 var (
 	fastMetadata  = fastForm[metadataV1]{"metadata", writeMetadata, scanMetadata}
-	fastHeld      = fastForm[heldV1]{"held", writeHeld, scanHeld}
+	fastHeld      = fastForm[heldV2]{"held", writeHeld, scanHeld}
 	fastConfirmed = fastForm[confirmedV1]{"confirmed", writeConfirmed, scanConfirmed}
 	fastCancelled = fastForm[cancelledV1]{"cancelled", writeCancelled, scanCancelled}
 )
@@ -81,10 +81,10 @@ func TestFastForms(t *testing.T) {
 				Actor: actorV1{Kind: domain.ActorKind(draw()), User: domain.UserID(draw())}, Reason: draw(), RequestID: draw(),
 				Role: draw(), APIKey: draw(), Process: draw(), Cause: draw(), Correlation: draw(),
 			}, plain)
-			fastHeld.check(t, heldV1{
+			fastHeld.check(t, heldV2{
 				Number: number, Diner: domain.UserID(draw()), Party: domain.PartySize(number >> 3),
 				Slot: slotV1{Time: draw(), StartsAt: instant(), Closes: instant(), Shift: draw()},
-				Turn: interval(), Occupied: interval(), ExpiresAt: instant(), Code: draw(), Occasion: draw(), sealed: box,
+				Turn: interval(), Occupied: interval(), ExpiresAt: instant(), Code: draw(), sealed: box,
 				Tables: each(make([]struct{}, number%4), func(struct{}) domain.TableID { return domain.TableID(draw()) }),
 				Wish:   wishV1{Table: domain.TableID(draw()), Area: draw()},
 				Bound:  number%3 == 0, Online: number%5 == 0, Source: restaurantday.Source(draw()), Entry: number % 7,
@@ -121,7 +121,7 @@ func FuzzScan(f *testing.F) {
 		`{"v":1,"decidedAt":"2026-01-01T24:00:00.000Z"}`,
 		`{"v":1,"decidedAt":"2026-01-01T23:60:00.000Z"}`,
 		`{"v":1,"decidedAt":"2026-01-01T23:00:60.000Z"}`,
-		`{"number":1,"diner":"usr_1","party":4,"slot":{"time":"19:00","startsAt":"2026-11-21T19:00:00.000Z","closes":"2024-02-29T23:59:59.999Z","shift":"D"},"turn":{"from":"2026-11-21T19:00:00.000Z","to":"2026-11-21T19:00:00.000Z"},"occupied":{"from":"2026-11-21T19:00:00.000Z","to":"2026-11-21T19:00:00.000Z"},"tables":["a","b"],"expiresAt":"2026-11-21T19:00:00.000Z","code":"K","occasion":"o","subject":"s","personal":"AA=="}`,
+		`{"number":1,"diner":"usr_1","party":4,"slot":{"time":"19:00","startsAt":"2026-11-21T19:00:00.000Z","closes":"2024-02-29T23:59:59.999Z","shift":"D"},"turn":{"from":"2026-11-21T19:00:00.000Z","to":"2026-11-21T19:00:00.000Z"},"occupied":{"from":"2026-11-21T19:00:00.000Z","to":"2026-11-21T19:00:00.000Z"},"tables":["a","b"],"expiresAt":"2026-11-21T19:00:00.000Z","code":"K","source":"o","subject":"s","personal":"AA=="}`,
 		`{"number":4294967296}`,
 		`{"number":1,"diner":"","by":"diner","subject":"\u0041","personal":"A"}`,
 	} {

@@ -45,6 +45,17 @@ type object = map[string]json.RawMessage
 // nothing else.
 type upcaster func(clear, personal object) error
 
+// nowPersonal lifts forms that had a field of the same name for all to read.
+func nowPersonal(field string) upcaster {
+	return func(clear, personal object) error {
+		if text, ok := clear[field]; ok {
+			personal[field] = text
+			delete(clear, field)
+		}
+		return nil
+	}
+}
+
 // kind is the form of event E: F in clear, P encrypted.
 type kind[E stamped, F any, P comparable] struct {
 	name string
@@ -58,7 +69,8 @@ type kind[E stamped, F any, P comparable] struct {
 	box     func(*F) *sealed
 
 	// For hot events, what encoding/json would do, faster. scan may refuse anything but
-	// what write writes; it then leaves the reading to encoding/json.
+	// what write writes; it then leaves the reading to encoding/json. What it takes of an
+	// older version must mean today what it meant then.
 	write func([]byte, *F) []byte
 	scan  func([]byte, *F) bool
 }
@@ -108,11 +120,11 @@ func (k *kind[E, F, P]) encode(ctx context.Context, r *ring, at place, event any
 }
 
 func (k *kind[E, F, P]) decode(ctx context.Context, r *ring, at place, version int, data []byte, stamp domain.Stamp) (any, bool, error) {
-	if version < k.version() {
-		return k.decodeOld(ctx, r, at, version, data, stamp)
-	}
 	f := new(F)
 	if k.scan == nil || !k.scan(data, f) {
+		if version < k.version() {
+			return k.decodeOld(ctx, r, at, version, data, stamp)
+		}
 		f = new(F) // a scan that gave up may have left something
 		if err := json.Unmarshal(data, f); err != nil {
 			return nil, false, fmt.Errorf("%w: %w", ErrCorrupt, err)
@@ -171,6 +183,19 @@ func (k *kind[E, F, P]) decodeOld(ctx context.Context, r *ring, at place, versio
 	}
 	if err := reread(personal, &p); err != nil {
 		return corrupt(err)
+	}
+	if len(box.Personal) == 0 && p != *new(P) {
+		// It stood in clear when it was written. Once its subject is erased it is shown to nobody.
+		subject, err := k.subject(at.stream, k.from(f, p, stamp))
+		if err != nil {
+			return corrupt(err)
+		}
+		if erased, err = r.erased(ctx, subject); err != nil {
+			return nil, false, err
+		}
+	}
+	if erased {
+		p = *new(P)
 	}
 	return k.from(f, p, stamp), erased, nil
 }

@@ -17,8 +17,9 @@ import (
 // Key is a subject's data key, for AES-256-GCM.
 type Key [32]byte
 
-// Keys keeps one data key per subject: a user's id, or a reservation's for a guest without
-// an account. Implementations are in internal/keystore and safe for concurrent use.
+// Keys keeps one data key per subject: a user's id, a reservation's for a guest without an
+// account, a restaurant's for what its people write for themselves, or a webhook's.
+// Implementations are in internal/keystore and safe for concurrent use.
 type Keys interface {
 	// Ensure returns the subject's key and makes one if there is none; the key is durable
 	// before it returns. ErrErased if the subject's key was dropped.
@@ -180,6 +181,18 @@ func (r *ring) open(ctx context.Context, s sealed, at place) (plain []byte, eras
 		return nil, false, fmt.Errorf("%w: personal part was not written for this event, or not with this key", ErrCorrupt)
 	}
 	return plain, false, nil
+}
+
+// erased reports whether a subject's key was dropped.
+func (r *ring) erased(ctx context.Context, subject string) (bool, error) {
+	_, err := r.cipher(ctx, subject, r.keys.Get)
+	switch {
+	case errors.Is(err, ErrErased):
+		return true, nil
+	case err != nil && !errors.Is(err, ErrNoKey):
+		return false, fmt.Errorf("key of %s: %w", subject, err)
+	}
+	return false, nil
 }
 
 // bind is what a ciphertext is authenticated with, so that it opens in its own place only.

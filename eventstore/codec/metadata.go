@@ -16,7 +16,7 @@ type Metadata struct {
 	BodyHash  []byte         // keyed hash of the request's body, 16 bytes; may be empty
 	DecidedAt domain.Instant // the event's stamp
 	Actor     domain.Actor
-	Reason    string // of a staff member's override, for example; may be empty
+	Reason    string // why the house acts by itself, in this program's words; may be empty
 	RequestID string // for tracing; may be empty
 
 	Role    string // what the actor was at the restaurant then, such as "owner" or "diner"; may be empty

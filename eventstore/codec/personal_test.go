@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"daybook/domain"
+	"daybook/domain/restaurant"
 	"daybook/domain/restaurantday"
 	"daybook/domain/user"
 	"daybook/eventstore"
@@ -24,15 +25,14 @@ var inClear = map[string][]string{
 	TypeDayOpened: {
 		"Restaurant", "Plan.Zone", "Plan.Slots[].Time", "Plan.Slots[].Shift",
 		"Plan.Tables[].ID", "Plan.Tables[].Number", "Plan.Tables[].Area", "Plan.Policy.Assignment", "Plan.Shifts[].Name",
-		"Plan.Combinations[].ID", "Plan.Combinations[].Tables[]", "Plan.Closure",
-		"Plan.Blocks[].ID", "Plan.Blocks[].Tables[]", "Plan.Blocks[].Reason", // where to write no guest's name, as the API says
+		"Plan.Combinations[].ID", "Plan.Combinations[].Tables[]", "Plan.Closure", "Plan.Blocks[].ID", "Plan.Blocks[].Tables[]",
 	},
-	TypeReservationHeld: {"Diner", "Slot.Time", "Slot.Shift", "Tables[]", "Code", "Details.Occasion",
+	TypeReservationHeld: {"Diner", "Slot.Time", "Slot.Shift", "Tables[]", "Code",
 		"Wish.Table", "Wish.Area", "Source", "MovedFrom", "Override.Rule"},
-	TypeReservationAmended: {"Diner", "Slot.Time", "Slot.Shift", "Tables[]", "Wish.Table", "Wish.Area", "Details.Occasion", "Override.Rule", "Conflicts[].Code"},
+	TypeReservationAmended: {"Diner", "Slot.Time", "Slot.Shift", "Tables[]", "Wish.Table", "Wish.Area", "Override.Rule", "Conflicts[].Code"},
 	// The id that a booking has in another system is for nothing personal, as the mapping's page says.
 	TypeReservationRecorded: {"Fact.Batch", "Fact.Source", "Fact.External", "Fact.Digest", "Fact.Named[]", "Status", "Slot.Time", "Slot.Shift",
-		"Tables[]", "Code", "Details.Occasion", "Conflicts[].Code"},
+		"Tables[]", "Code", "Conflicts[].Code"},
 	TypeReservationWithdrawn:   {"Batch"},
 	TypeReservationTablesMoved: {"Tables[]"},
 	TypeReservationSeated:      {"Tables[]"},
@@ -41,14 +41,14 @@ var inClear = map[string][]string{
 	TypeReservationMoveStarted: {"Time", "Move"},
 	TypeReservationMoved:       {"To"},
 	TypeReservationMoveAborted: {"Move", "Reason"},
-	TypeWaitlistJoined:         {"Diner", "Wish.Table", "Wish.Area", "Code", "Details.Occasion"},
+	TypeWaitlistJoined:         {"Diner", "Wish.Table", "Wish.Area", "Code"},
 	TypeWaitlistPassedOver:     {"Code"},
 	TypeWaitlistLeft:           {"By", "Reason"},
-	TypeDayPlanFenced:          {"Change", "Blocks[].ID", "Blocks[].Tables[]", "Blocks[].Reason", "Combinations[]"},
+	TypeDayPlanFenced:          {"Change", "Blocks[].ID", "Blocks[].Tables[]", "Combinations[]"},
 	TypeDayPlanChanged: {"Change",
 		"Plan.Zone", "Plan.Slots[].Time", "Plan.Slots[].Shift", "Plan.Tables[].ID", "Plan.Tables[].Number", "Plan.Tables[].Area",
 		"Plan.Policy.Assignment", "Plan.Shifts[].Name", "Plan.Combinations[].ID", "Plan.Combinations[].Tables[]", "Plan.Closure",
-		"Plan.Blocks[].ID", "Plan.Blocks[].Tables[]", "Plan.Blocks[].Reason",
+		"Plan.Blocks[].ID", "Plan.Blocks[].Tables[]",
 		"Settled[].Asked", "Settled[].Done", "Settled[].Code",
 	},
 	TypeReservationReassigned:    {"Tables[]"},
@@ -62,10 +62,10 @@ var inClear = map[string][]string{
 	TypeRestaurantTableRemoved:   {"ID"},
 	TypeRestaurantPolicySet:      {"Policy.Assignment"},
 	TypeRestaurantSpecialDaySet:  {"Day.Name", "Day.Shifts[].Name"},
-	// Reasons of closures are for guests; those of blocks are where to write no guest's name, as the API says.
+	// Reasons of closures are for guests to read.
 	TypeRestaurantClosureAdded:       {"Closure.ID", "Closure.Reason"},
 	TypeRestaurantClosureRemoved:     {"ID"},
-	TypeRestaurantBlockAdded:         {"Block.ID", "Block.Tables[]", "Block.Reason"},
+	TypeRestaurantBlockAdded:         {"Block.ID", "Block.Tables[]"},
 	TypeRestaurantBlockRemoved:       {"ID"},
 	TypeRestaurantCombinationAdded:   {"Combination.ID", "Combination.Tables[]"},
 	TypeRestaurantCombinationRemoved: {"ID"},
@@ -146,7 +146,7 @@ func guestHeld() restaurantday.Held {
 
 // without is what is left of an event whose key is gone.
 func without(e restaurantday.Held) restaurantday.Held {
-	e.Details = restaurantday.Details{Occasion: e.Details.Occasion}
+	e.Details = restaurantday.Details{}
 	return e
 }
 
@@ -164,6 +164,10 @@ func TestSubjects(t *testing.T) {
 		{restaurantday.Cancelled{Number: 117, Reason: "ill"}, map[string]Key{rsv: {1}}},
 		{restaurantday.Cancelled{Number: 117, Diner: testUser, Reason: "ill"}, map[string]Key{string(testUser): {1}}},
 		{restaurantday.Cancelled{Number: 117}, map[string]Key{}},
+		{restaurantday.WaitlistJoined{Entry: 4, Diner: testUser, Details: restaurantday.Details{Occasion: "birthday"}}, map[string]Key{string(testUser): {1}}},
+		{restaurantday.Opened{Plan: restaurantday.Plan{Blocks: []restaurantday.Block{{}, {Reason: "for Zoë"}}}}, map[string]Key{string(testRestaurant): {1}}},
+		{restaurantday.Opened{Plan: restaurantday.Plan{Blocks: []restaurantday.Block{{}}}}, map[string]Key{}},
+		{restaurant.BlockAdded{Block: restaurant.Block{Reason: "for Zoë"}}, map[string]Key{string(testRestaurant): {1}}},
 		{user.Registered{ID: testUser, PasswordHash: "x"}, map[string]Key{string(testUser): {1}}},
 	} {
 		keys := newMemoryKeys()
@@ -178,7 +182,9 @@ func TestSubjects(t *testing.T) {
 			t.Errorf("nothing personal, yet keys were asked for %d times: %s", keys.asked, e.Data)
 		}
 	}
-	for _, e := range []any{guestHeld(), restaurantday.Cancelled{Reason: "ill"}, user.Registered{Email: "a@b"}} {
+	for _, e := range []any{
+		guestHeld(), restaurantday.Cancelled{Reason: "ill"}, user.Registered{Email: "a@b"}, restaurant.BlockAdded{Block: restaurant.Block{Reason: "for Zoë"}},
+	} {
 		if _, err := New(newMemoryKeys()).Encode(context.Background(), "elsewhere", testID, e, testMeta); !errors.Is(err, eventstore.ErrInvalid) {
 			t.Errorf("%T of nobody: got %v, want ErrInvalid", e, err)
 		}
@@ -351,7 +357,7 @@ func TestCiphertextIsBoundToItsPlace(t *testing.T) {
 	otherStream, otherID, otherType, tampered := same, same, same, same
 	otherStream.Stream = DayStream(testRestaurant, testDate+1)
 	otherID.ID = EventID(testDay, [16]byte{3}, 1)
-	otherType.Type = TypeReservationCancelled
+	otherType.Type = TypeReservationAmended
 	i := bytes.Index(e.Data, []byte(`"personal":"`)) + 60
 	tampered.Data = bytes.Clone(e.Data)
 	if tampered.Data[i]++; tampered.Data[i] == '"' {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"daybook/domain"
+	"daybook/domain/restaurant"
+	"daybook/domain/restaurantday"
 	"daybook/eventstore"
 )
 
@@ -134,6 +136,38 @@ func TestUpcasting(t *testing.T) {
 	got, err := c.Decode(ctx, v1)
 	if want := (Decoded{Event: unnamed, Meta: Metadata{DecidedAt: 5}, Erased: true}); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("erased: got %+v, %v\nwant %+v", got, err, want)
+	}
+}
+
+// TestOnceInClear: what older programs wrote for all to read is read, until whom it tells of
+// is erased.
+func TestOnceInClear(t *testing.T) {
+	ctx := context.Background()
+	c := New(newMemoryKeys())
+	meta := appendMetadata(nil, 1, &Metadata{DecidedAt: 5})
+	stamp := domain.Stamp{At: 5}
+	joined := restaurantday.WaitlistJoined{Stamp: stamp, Entry: 4, Diner: testUser, Party: 2, Details: restaurantday.Details{Occasion: "birthday"}}
+	block := restaurant.BlockAdded{Stamp: stamp, Block: restaurant.Block{ID: domain.NewBlockID([16]byte{12}), Reason: "for Zoë"}}
+	forgotten, unsaid := joined, block
+	forgotten.Details.Occasion, unsaid.Block.Reason = "", ""
+	for _, tc := range []struct {
+		eventType, data, subject string
+		before, after            any
+	}{
+		{TypeWaitlistJoined, `{"entry":4,"diner":"` + string(testUser) + `","party":2,"from":"1970-01-01T00:00:00.000Z","to":"1970-01-01T00:00:00.000Z","occasion":"birthday"}`,
+			string(testUser), joined, forgotten},
+		{TypeRestaurantBlockAdded, `{"id":"` + string(block.Block.ID) + `","from":"00:00","to":"00:00","reason":"for Zoë"}`, string(testRestaurant), block, unsaid},
+	} {
+		r := record(testDay, eventstore.Event{ID: testID, Type: tc.eventType, Data: []byte(tc.data), Metadata: meta})
+		if got, err := c.Decode(ctx, r); err != nil || got.Erased || !reflect.DeepEqual(got.Event, tc.before) {
+			t.Errorf("%s: got %+v, %v\nwant %+v", tc.eventType, got, err, tc.before)
+		}
+		if err := c.Forget(ctx, tc.subject); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.Decode(ctx, r); err != nil || !got.Erased || !reflect.DeepEqual(got.Event, tc.after) {
+			t.Errorf("%s, erased: got %+v, %v\nwant %+v", tc.eventType, got, err, tc.after)
+		}
 	}
 }
 

@@ -8,39 +8,38 @@ import (
 	"daybook/eventstore"
 )
 
-type waitlistJoinedV1 struct {
-	Entry    uint32           `json:"entry"`
-	Diner    domain.UserID    `json:"diner,omitempty"`
-	Party    domain.PartySize `json:"party"`
-	From     domain.Instant   `json:"from"`
-	To       domain.Instant   `json:"to"`
-	Wish     wishV1           `json:"wish,omitzero"`
-	Online   bool             `json:"online,omitempty"`
-	WalkIn   bool             `json:"walkIn,omitempty"`
-	Quoted   domain.Instant   `json:"quoted,omitempty"`
-	Code     string           `json:"code,omitempty"`
-	Occasion string           `json:"occasion,omitempty"`
+type waitlistJoinedV2 struct {
+	Entry  uint32           `json:"entry"`
+	Diner  domain.UserID    `json:"diner,omitempty"`
+	Party  domain.PartySize `json:"party"`
+	From   domain.Instant   `json:"from"`
+	To     domain.Instant   `json:"to"`
+	Wish   wishV1           `json:"wish,omitzero"`
+	Online bool             `json:"online,omitempty"`
+	WalkIn bool             `json:"walkIn,omitempty"`
+	Quoted domain.Instant   `json:"quoted,omitempty"`
+	Code   string           `json:"code,omitempty"`
 	sealed
 }
 
-var waitlistJoined = &kind[restaurantday.WaitlistJoined, waitlistJoinedV1, heldPersonal]{
-	name: TypeWaitlistJoined,
-	to: func(e restaurantday.WaitlistJoined) (waitlistJoinedV1, heldPersonal) {
-		return waitlistJoinedV1{
+var waitlistJoined = &kind[restaurantday.WaitlistJoined, waitlistJoinedV2, heldPersonal]{
+	name: TypeWaitlistJoined, upcasts: []upcaster{nowPersonal("occasion")},
+	to: func(e restaurantday.WaitlistJoined) (waitlistJoinedV2, heldPersonal) {
+		return waitlistJoinedV2{
 			Entry: e.Entry, Diner: e.Diner, Party: e.Party, From: e.From, To: e.To, Wish: wishV1(e.Wish), Online: e.Online,
-			WalkIn: e.WalkIn, Quoted: e.Quoted, Code: e.Code, Occasion: e.Details.Occasion,
+			WalkIn: e.WalkIn, Quoted: e.Quoted, Code: e.Code,
 		}, personalOf(e.Details, "")
 	},
-	from: func(f waitlistJoinedV1, p heldPersonal, s domain.Stamp) restaurantday.WaitlistJoined {
+	from: func(f waitlistJoinedV2, p heldPersonal, s domain.Stamp) restaurantday.WaitlistJoined {
 		return restaurantday.WaitlistJoined{
 			Stamp: s, Entry: f.Entry, Diner: f.Diner, Party: f.Party, From: f.From, To: f.To, Wish: restaurantday.Wish(f.Wish),
-			Online: f.Online, WalkIn: f.WalkIn, Quoted: f.Quoted, Code: f.Code, Details: p.details(f.Occasion),
+			Online: f.Online, WalkIn: f.WalkIn, Quoted: f.Quoted, Code: f.Code, Details: p.details(),
 		}
 	},
 	subject: func(s eventstore.StreamName, e restaurantday.WaitlistJoined) (string, error) {
 		return WaitlistSubject(s, e.Diner, e.Entry)
 	},
-	box: func(f *waitlistJoinedV1) *sealed { return &f.sealed },
+	box: func(f *waitlistJoinedV2) *sealed { return &f.sealed },
 }
 
 // WaitlistSubject says whose key protects what an entry of a day's waitlist tells of a

@@ -23,7 +23,7 @@ func reservationLetter(number uint32, before, after restaurantday.State, persona
 	l := &letterReservation{
 		ID: after.ID(number), Status: string(r.Status), Party: r.Party, Time: r.Slot.Time, StartsAt: r.Turn.From, EndsAt: r.Turn.To,
 		Tables: r.Tables, Source: string(r.Source), Covers: r.Covers, SeatedAt: instant(r.SeatedAt), CompletedAt: instant(r.FreedAt),
-		MovedTo: r.MovedTo, MovedFrom: r.MovedFrom, Occasion: r.Details.Occasion,
+		MovedTo: r.MovedTo, MovedFrom: r.MovedFrom,
 	}
 	if l.Tables == nil {
 		l.Tables = []domain.TableID{}
@@ -68,6 +68,6 @@ func waitingLetter(entry uint32, after restaurantday.State, personal bool) *lett
 func personalLetter(diner domain.UserID, d restaurantday.Details, code string) *letterPersonal {
 	return &letterPersonal{
 		Diner: diner, Name: d.Guest.Name, Email: d.Guest.Email, Phone: d.Guest.Phone, Notes: d.Notes,
-		SpecialRequests: d.SpecialRequests, ConfirmationCode: code,
+		SpecialRequests: d.SpecialRequests, Occasion: d.Occasion, ConfirmationCode: code,
 	}
 }

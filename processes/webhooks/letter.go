@@ -68,7 +68,6 @@ type letterReservation struct {
 	Late        bool                 `json:"late,omitempty"`
 	MovedTo     domain.ReservationID `json:"movedTo,omitempty"`
 	MovedFrom   domain.ReservationID `json:"movedFrom,omitempty"`
-	Occasion    string               `json:"occasion,omitempty"`
 	Personal    *letterPersonal      `json:"personal,omitempty"`
 }
 
@@ -93,6 +92,7 @@ type letterPersonal struct {
 	Phone            string        `json:"phone,omitempty"`
 	Notes            string        `json:"notes,omitempty"`
 	SpecialRequests  string        `json:"specialRequests,omitempty"`
+	Occasion         string        `json:"occasion,omitempty"`
 	ConfirmationCode string        `json:"confirmationCode,omitempty"`
 }
 

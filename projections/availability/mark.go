@@ -16,7 +16,7 @@ import (
 
 // layout is the version of what stands in Redis. It is part of every key and of every
 // value, so a new layout is built beside the old one.
-const layout = 3
+const layout = 4
 
 // The braces let a Redis cluster keep all keys of the view together, which transactions
 // over several of them need.

@@ -1,6 +1,7 @@
 package availability
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -21,7 +22,7 @@ func full() (header, day) {
 	p.Combinations = []restaurantday.Combination{{ID: "cmb_1", Tables: []domain.TableID{p.Tables[0].ID, p.Tables[2].ID}, Min: 4, Max: 6}}
 	p.Blocks = []restaurantday.Block{
 		{ID: "blk_1", During: domain.Interval{From: evening, To: evening + hour}},
-		{ID: "blk_2", Tables: []domain.TableID{p.Tables[1].ID}, During: domain.Interval{From: evening, To: evening + hour}, Reason: "wobbles"},
+		{ID: "blk_2", Tables: []domain.TableID{p.Tables[1].ID}, During: domain.Interval{From: evening, To: evening + hour}},
 	}
 	bookings := []restaurantday.Booking{
 		{Number: 1, Tables: []int{0}, From: evening, To: evening + 70*minute, Slot: evening, Party: 2, Bound: true},
@@ -36,6 +37,14 @@ func full() (header, day) {
 	})
 	h := header{epoch: epoch{1, 2, 15: 3}, revision: 1 << 40, asOf: morning + 1, clock: morning, lapses: morning + 5*minute}
 	return h, d
+}
+
+// TestValueTellsNoReasons: why tables are blocked is sealed in the ledger, and not in Redis.
+func TestValueTellsNoReasons(t *testing.T) {
+	p := &restaurantday.Plan{Zone: "UTC", Blocks: []restaurantday.Block{{ID: "blk_1", Reason: "for Zoë"}}}
+	if b := encodePlan(p); bytes.Contains(b, []byte("for Zoë")) {
+		t.Errorf("%q", b)
+	}
 }
 
 func TestValueComesBack(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"daybook/domain/restaurantday"
 )
 
+// encodePlan leaves out why tables are blocked: it decides nothing, and is nobody's to read
+// in Redis.
 func encodePlan(p *restaurantday.Plan) []byte {
 	w := writer{make([]byte, 0, 64+64*(len(p.Tables)+len(p.Slots)))}
 	w.uvarint(p.Revision)
@@ -53,7 +55,6 @@ func encodePlan(p *restaurantday.Plan) []byte {
 		w.tables(k.Tables)
 		w.instant(k.During.From)
 		w.instant(k.During.To)
-		w.text(k.Reason)
 	}
 	w.text(p.Closure)
 	return w.b
@@ -137,12 +138,12 @@ func (r *reader) plan() *restaurantday.Plan {
 			ID: domain.CombinationID(r.text()), Tables: r.tables(), Min: domain.PartySize(r.number()), Max: domain.PartySize(r.number()),
 		}
 	}
-	if n := r.count(5); n > 0 {
+	if n := r.count(4); n > 0 {
 		p.Blocks = make([]restaurantday.Block, n)
 	}
 	for i := range p.Blocks {
 		p.Blocks[i] = restaurantday.Block{
-			ID: domain.BlockID(r.text()), Tables: r.tables(), During: domain.Interval{From: r.instant(), To: r.instant()}, Reason: r.text(),
+			ID: domain.BlockID(r.text()), Tables: r.tables(), During: domain.Interval{From: r.instant(), To: r.instant()},
 		}
 	}
 	p.Closure = r.text()

@@ -50,14 +50,14 @@ type blockSnapshot struct {
 	Date   domain.ServiceDate `json:"date"`
 	From   string             `json:"from"`
 	To     string             `json:"to"`
-	Reason string             `json:"reason,omitempty"`
 }
 
+// blockSnapshotOf leaves out why: that stands in the event.
 func blockSnapshotOf(s restaurant.State, id domain.BlockID) any {
 	for _, b := range s.Blocks {
 		if b.ID == id {
 			return blockSnapshot{
-				ID: b.ID, Tables: b.Tables, Names: floorNames(s, b.Tables), Date: b.Date, From: domain.FormatClock(b.From), To: domain.FormatClock(b.To), Reason: b.Reason,
+				ID: b.ID, Tables: b.Tables, Names: floorNames(s, b.Tables), Date: b.Date, From: domain.FormatClock(b.From), To: domain.FormatClock(b.To),
 			}
 		}
 	}

@@ -46,7 +46,7 @@ func TestCalendarSnapshots(t *testing.T) {
 		{restaurant.ClosureAdded{Closure: closure}, other, all, "null", `{"closureId":"cls_1","from":"2026-11-21","to":"2026-11-22","reason":"works"}`},
 		{restaurant.ClosureRemoved{ID: "cls_1"}, all, other, `{"closureId":"cls_1","from":"2026-11-21","to":"2026-11-22","reason":"works"}`, "null"},
 		{restaurant.BlockAdded{Block: block}, restaurant.State{}, all,
-			"null", `{"blockId":"blk_1","tableIds":["tbl_1"],"tables":["1"],"date":"2026-11-21","from":"01:00","to":"02:00","reason":"paint"}`},
+			"null", `{"blockId":"blk_1","tableIds":["tbl_1"],"tables":["1"],"date":"2026-11-21","from":"01:00","to":"02:00"}`},
 		{restaurant.BlockRemoved{ID: "blk_1"}, other, restaurant.State{}, `{"blockId":"blk_1","date":"2026-11-21","from":"01:00","to":"02:00"}`, "null"},
 		{restaurant.CombinationAdded{Combination: pair}, other, all, "null", `{"combinationId":"cmb_1","tableIds":["tbl_1","tbl_2"],"tables":["1","tbl_2"],"minCapacity":3,"capacity":6}`},
 		{restaurant.CombinationRemoved{ID: "cmb_1"}, all, other, `{"combinationId":"cmb_1","tableIds":["tbl_1","tbl_2"],"tables":["1","tbl_2"],"minCapacity":3,"capacity":6}`, "null"},

@@ -48,6 +48,8 @@ func wordsOf(event any) string {
 		return e.Reason
 	case restaurant.BookingDecided:
 		return e.Message
+	case restaurant.BlockAdded:
+		return e.Block.Reason
 	}
 	return ""
 }

@@ -253,8 +253,9 @@ func (c *changes) refused(d day, r eventstore.Record, e restaurantday.Refused) {
 func (c *changes) restaurantChanged(id domain.RestaurantID, r eventstore.Record, meta codec.Metadata, e restaurant.Event, before, after restaurant.State) {
 	entry := entry{record: r, meta: meta, restaurant: id}
 	entry.before, entry.after = restaurantSnapshots(e, before, after)
+	entry.reasonGiven = wordsOf(e) != ""
 	if decided, ok := e.(restaurant.BookingDecided); ok { // it belongs to that booking's history, too
-		entry.reservation, entry.reasonGiven = decided.Reservation, decided.Message != ""
+		entry.reservation = decided.Reservation
 		_, entry.date, _ = decided.Reservation.Day()
 	}
 	c.entry(entry)
