@@ -142,6 +142,15 @@ func (o RebuildOptions) begin(ctx context.Context, view Rebuildable) (Rebuilding
 	return view.Rebuild(ctx, o.Build)
 }
 
+// HeadOf is the position of the last record of store, whoever wrote it; eventstore.Start where
+// it has none.
+func HeadOf(ctx context.Context, store eventstore.Reader) (eventstore.Position, error) {
+	for r, err := range store.ReadAllBackwards(ctx, eventstore.End, eventstore.Everything()) {
+		return r.Position, err
+	}
+	return eventstore.Start, nil
+}
+
 // Follow feeds a view that stands at at up to the position to, and no further: for a view
 // that is to be compared with another one.
 func Follow(ctx context.Context, store eventstore.Reader, view View, at, to eventstore.Position) error {

@@ -193,12 +193,8 @@ func (v *View) compare(ctx context.Context, fresh *View) ([]projections.Compared
 // meet brings views to the head of the ledger; one that others feed as well may be there, or
 // further, already.
 func (v *View) meet(ctx context.Context, views ...*View) (head eventstore.Position, err error) {
-	for r, err := range v.store.ReadAllBackwards(ctx, eventstore.End, eventstore.Everything()) {
-		if err != nil {
-			return 0, err
-		}
-		head = r.Position
-		break
+	if head, err = projections.HeadOf(ctx, v.store); err != nil {
+		return 0, err
 	}
 	for i, behind := range views {
 		at := behind.writer.reached()

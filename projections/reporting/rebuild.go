@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"daybook/eventstore"
 	"daybook/projections"
 )
 
@@ -120,7 +119,7 @@ func (v *View) rebuilding(prefix string) projections.Rebuilding {
 func (v *View) compare(ctx context.Context, fresh *View) (found []projections.Compared, err error) {
 	live := v.db.View(v.store, v.codec)
 	for range attempts {
-		head, err := headOf(ctx, v.store)
+		head, err := projections.HeadOf(ctx, v.store)
 		if err != nil {
 			return nil, err
 		}
@@ -131,7 +130,7 @@ func (v *View) compare(ctx context.Context, fresh *View) (found []projections.Co
 		if live.at > head {
 			// It moved on since, or it is ahead of the ledger itself, which was put back to an
 			// earlier state: then they are compared as they are.
-			if head, err = headOf(ctx, v.store); err != nil {
+			if head, err = projections.HeadOf(ctx, v.store); err != nil {
 				return nil, err
 			}
 			estranged = live.at > head
@@ -172,14 +171,6 @@ func (v *View) compare(ctx context.Context, fresh *View) (found []projections.Co
 		}
 	}
 	return nil, errLiveAhead
-}
-
-// headOf is the position of the ledger's last record.
-func headOf(ctx context.Context, store eventstore.Reader) (eventstore.Position, error) {
-	for r, err := range store.ReadAllBackwards(ctx, eventstore.End, eventstore.Everything()) {
-		return r.Position, err
-	}
-	return eventstore.Start, nil
 }
 
 func compareTable(ctx context.Context, query querying, live, copied string) (projections.Compared, error) {
@@ -234,7 +225,7 @@ func (v *View) swap(ctx context.Context, fresh *View) error {
 		if err != nil {
 			return err
 		}
-		head, err := headOf(ctx, v.store)
+		head, err := projections.HeadOf(ctx, v.store)
 		if err != nil {
 			return err
 		}
