@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -210,7 +211,7 @@ func (a *App) receiver(url string) (tidied, host string, err error) {
 	return tidied, host, nil
 }
 
-// inLedger refuses a position past the end of the ledger.
+// inLedger refuses a position that the ledger does not have: past its end, or none at all.
 func (a *App) inLedger(ctx context.Context, after *uint64) error {
 	if after == nil {
 		return nil
@@ -223,7 +224,11 @@ func (a *App) inLedger(ctx context.Context, after *uint64) error {
 		return domain.Reject(domain.CodeInvalid, "the ledger does not reach that position yet",
 			domain.Reason{Rule: "after", Limit: int64(head), Actual: int64(min(*after, 1<<62))})
 	}
-	return nil
+	err = eventstore.CheckPosition(ctx, a.cfg.Store, eventstore.Position(*after))
+	if errors.Is(err, eventstore.ErrInvalid) {
+		return domain.Invalid("after", "no event of the ledger has that position")
+	}
+	return err
 }
 
 // tradeTypes are the starts of the types of the events that webhooks tell of.

@@ -73,6 +73,10 @@ type Revision uint64
 
 // Position orders all events of a store. It grows along the ledger but is not dense:
 // only comparing two positions of one store says anything. Start comes before every event.
+//
+// Reads and subscriptions take Start, End, and what the store gave: the position of a
+// record, an append, a batch or the head. A position is an offset into files for some
+// stores, and those refuse a number that somebody made up or computed with ErrInvalid.
 type Position uint64
 
 // Start is the position before the first event.
@@ -265,9 +269,9 @@ type Reader interface {
 	// ReadAll yields the records after position after that pass filter, forwards, up to the
 	// end of the ledger as it stood at some moment after the call.
 	ReadAll(ctx context.Context, after Position, filter Filter) iter.Seq2[Record, error]
-	// ReadAllBackwards yields the records before position before that pass filter, from there
-	// back to the ledger's first.
-	ReadAllBackwards(ctx context.Context, before Position, filter Filter) iter.Seq2[Record, error]
+	// ReadAllBackwards yields the records up to position from, the one there included, that
+	// pass filter, from there back to the ledger's first.
+	ReadAllBackwards(ctx context.Context, from Position, filter Filter) iter.Seq2[Record, error]
 }
 
 // Subscriber follows the ledger. Safe for concurrent use.
@@ -360,6 +364,15 @@ func hasAnyPrefix(s string, prefixes []string) bool {
 		}
 	}
 	return false
+}
+
+// CheckPosition refuses with ErrInvalid a position that somebody sent, where the store can
+// tell that it never gave it. Errors: the store's too.
+func CheckPosition(ctx context.Context, r Reader, p Position) error {
+	for _, err := range r.ReadAllBackwards(ctx, p, Everything()) {
+		return err
+	}
+	return nil
 }
 
 // CheckAppend refuses with ErrInvalid or ErrNoExpectation what no store takes. Every

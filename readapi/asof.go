@@ -49,6 +49,8 @@ func (r *reads) past(ctx context.Context, a AsOf) (*book.Past, error) {
 		return nil, badQuery("asOf", "the ledger has no such position yet")
 	case errors.Is(err, book.ErrBeforeFirst):
 		return nil, badQuery("asOf", "nothing stands in the ledger up to that position")
+	case errors.Is(err, book.ErrNoPosition):
+		return nil, badQuery("asOf", "no event has that position")
 	}
 	return p, err
 }

@@ -159,6 +159,12 @@ func (r *reads) eventsAsked(ctx context.Context, in *eventsQuery) (*lines, error
 	if err == nil && s.at > head {
 		return nil, badQuery("after", "the ledger ends at position "+strconv.FormatUint(uint64(head), 10))
 	}
+	if err == nil {
+		err = r.Events.Check(ctx, s.at)
+	}
+	if errors.Is(err, eventstore.ErrInvalid) {
+		return nil, badQuery("after", "no event has that position")
+	}
 	return s, err
 }
 

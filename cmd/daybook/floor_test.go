@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"daybook/eventstore/storetest"
 )
 
 // service is a restaurant on an evening in Berlin, by a clock that the test sets.
@@ -23,7 +25,8 @@ func newService(t *testing.T, f floor) *service {
 	t.Helper()
 	s := &service{t: t, clock: newTestClock(), date: "2026-11-20"}
 	s.at("17:05")
-	s.h = startHouse(t, houseConfig{clock: s.clock.now})
+	// Positions with gaps: nothing may count on the next event's.
+	s.h = startHouse(t, houseConfig{clock: s.clock.now, wrap: storetest.Sparse})
 	s.public = s.h.client(t)
 	s.owner, s.diner, s.rival = s.public.register("owner"), s.public.register("diner"), s.public.register("rival")
 	s.id = s.owner.openRestaurant(f)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"daybook/eventstore/canon"
+	"daybook/eventstore/storetest"
 )
 
 const testOperator = "an operator's token that nobody guesses"
@@ -18,7 +19,7 @@ const testOperator = "an operator's token that nobody guesses"
 // TestLedgerEvents reads the ledger over HTTP: who may read what, page by page, and as it comes.
 func TestLedgerEvents(t *testing.T) {
 	t.Parallel()
-	h := startHouse(t, houseConfig{OperatorToken: testOperator})
+	h := startHouse(t, houseConfig{OperatorToken: testOperator, wrap: storetest.Sparse})
 	public := h.client(t)
 	owner, other := public.register("owner"), public.register("other")
 	operator := public
@@ -49,6 +50,17 @@ func TestLedgerEvents(t *testing.T) {
 		}
 		paged = append(paged, r.body...)
 		after = strconv.FormatUint(uint64(eventLines(t, r.body)[len(eventLines(t, r.body))-1].Position), 10)
+	}
+	computed := strconv.FormatUint(uint64(eventLines(t, whole.body)[1].Position)-1, 10)
+	for what, r := range map[string]reply{
+		"events after it": operator.get(all + "&after=" + computed),
+		"as of it":        owner.get("/restaurants/" + id + "?asOf=" + computed),
+		"a webhook after it": owner.send(http.MethodPost, "/restaurants/"+id+"/webhooks",
+			`{"url":"https://hooks.example.com/","events":["reservation.held"],"after":`+computed+`}`),
+	} {
+		if r.want(t, 422, "invalid"); !strings.Contains(string(r.body), "has that position") {
+			t.Errorf("%s: %s", what, r)
+		}
 	}
 	if !bytes.Equal(paged, whole.body) {
 		t.Errorf("by pages it is\n%s\nat once\n%s", paged, whole.body)

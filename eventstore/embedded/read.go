@@ -133,12 +133,12 @@ func (s *Store) readForwards(ctx context.Context, after, end eventstore.Position
 }
 
 // ReadAllBackwards implements eventstore.Reader.
-func (s *Store) ReadAllBackwards(ctx context.Context, before eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Record, error] {
+func (s *Store) ReadAllBackwards(ctx context.Context, from eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Record, error] {
 	return func(yield func(eventstore.Record, error) bool) {
 		limit := newStretch()
 		var names interner
 		var records []eventstore.Record
-		for before := max(eventstore.Start+1, min(before, s.end()+1)); ; limit = limit.longer() {
+		for before := min(from, s.end()) + 1; ; limit = limit.longer() {
 			var err error
 			if records, before, err = s.readBackwards(ctx, before, filter, limit, &names, records[:0]); err != nil {
 				yield(eventstore.Record{}, err)

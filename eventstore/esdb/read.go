@@ -47,34 +47,50 @@ func (s *Store) readStream(ctx context.Context, stream eventstore.StreamName, st
 // ReadAll reads the ledger forwards; see eventstore.Reader. The filter is applied
 // here: the client filters subscriptions only.
 func (s *Store) ReadAll(ctx context.Context, after eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Record, error] {
-	from := allPosition(after)
-	records := s.read(ctx, func(ctx context.Context, c *client.Client) (*client.ReadStream, error) {
-		return c.ReadAll(ctx, client.ReadAllOptions{Direction: client.Forwards, From: from}, everything)
-	})
-	return keep(records, func(r eventstore.Record) bool {
-		// The server's read begins with the record at from.
-		return r.Position > after && filter.Passes(r.Stream, r.Type)
-	})
-}
-
-// ReadAllBackwards reads the ledger from a position back; see eventstore.Reader.
-func (s *Store) ReadAllBackwards(ctx context.Context, before eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Record, error] {
-	if before <= eventstore.Start+1 {
-		return func(yield func(eventstore.Record, error) bool) {
-			if err := s.usable(ctx); err != nil {
-				yield(eventstore.Record{}, err)
+	return func(yield func(eventstore.Record, error) bool) {
+		for r, err := range s.readAll(ctx, client.Forwards, allPosition(after), everything) {
+			// The server's read begins with the record at its position.
+			if (err != nil || r.Position > after && filter.Passes(r.Stream, r.Type)) && !yield(r, err) {
+				return
 			}
 		}
 	}
-	var from client.AllPosition = client.End{}
-	if before <= math.MaxInt64 { // servers keep positions as signed numbers
-		from = toServer(before)
+}
+
+// ReadAllBackwards reads the ledger from a position back; see eventstore.Reader. A server's
+// read backwards leaves out the record where it begins, so that one is read by itself.
+func (s *Store) ReadAllBackwards(ctx context.Context, from eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Record, error] {
+	return func(yield func(eventstore.Record, error) bool) {
+		if from == eventstore.Start {
+			if err := s.usable(ctx); err != nil {
+				yield(eventstore.Record{}, err)
+			}
+			return
+		}
+		var at client.AllPosition = client.End{}
+		if from <= math.MaxInt64 { // servers keep positions as signed numbers
+			for r, err := range s.readAll(ctx, client.Forwards, toServer(from), 1) {
+				if err != nil {
+					yield(r, err)
+					return
+				}
+				at = toServer(r.Position)
+				if r.Position == from && filter.Passes(r.Stream, r.Type) && !yield(r, nil) {
+					return
+				}
+			}
+		}
+		for r, err := range s.readAll(ctx, client.Backwards, at, everything) {
+			if (err != nil || r.Position < from && filter.Passes(r.Stream, r.Type)) && !yield(r, err) {
+				return
+			}
+		}
 	}
-	records := s.read(ctx, func(ctx context.Context, c *client.Client) (*client.ReadStream, error) {
-		return c.ReadAll(ctx, client.ReadAllOptions{Direction: client.Backwards, From: from}, everything)
-	})
-	return keep(records, func(r eventstore.Record) bool {
-		return r.Position < before && filter.Passes(r.Stream, r.Type)
+}
+
+func (s *Store) readAll(ctx context.Context, direction client.Direction, from client.AllPosition, count uint64) iter.Seq2[eventstore.Record, error] {
+	return s.read(ctx, func(ctx context.Context, c *client.Client) (*client.ReadStream, error) {
+		return c.ReadAll(ctx, client.ReadAllOptions{Direction: direction, From: from}, count)
 	})
 }
 
@@ -85,19 +101,6 @@ func allPosition(after eventstore.Position) client.AllPosition {
 		return client.Start{}
 	}
 	return toServer(after)
-}
-
-func keep(records iter.Seq2[eventstore.Record, error], passes func(eventstore.Record) bool) iter.Seq2[eventstore.Record, error] {
-	return func(yield func(eventstore.Record, error) bool) {
-		for r, err := range records {
-			if err == nil && !passes(r) {
-				continue
-			}
-			if !yield(r, err) {
-				return
-			}
-		}
-	}
 }
 
 func failed(err error) iter.Seq2[eventstore.Record, error] {

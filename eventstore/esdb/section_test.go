@@ -119,8 +119,8 @@ func (s sectioned) ReadAll(ctx context.Context, after eventstore.Position, filte
 	return s.own(s.Store.ReadAll(ctx, max(after, s.of.begin), eventstore.Filter{}), filter)
 }
 
-func (s sectioned) ReadAllBackwards(ctx context.Context, before eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Record, error] {
-	return s.own(s.Store.ReadAllBackwards(ctx, before, eventstore.Filter{}), filter)
+func (s sectioned) ReadAllBackwards(ctx context.Context, from eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Record, error] {
+	return s.own(s.Store.ReadAllBackwards(ctx, from, eventstore.Filter{}), filter)
 }
 
 func (s sectioned) Head(ctx context.Context) (eventstore.Position, error) {

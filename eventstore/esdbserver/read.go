@@ -117,7 +117,7 @@ func (s *streamsService) last(ctx context.Context, stream eventstore.StreamName)
 	case state.Position == eventstore.Start:
 		return 0, false, nil
 	}
-	for record, err := range s.server.engine.ReadAllBackwards(ctx, state.Position+1, eventstore.Everything()) {
+	for record, err := range s.server.engine.ReadAllBackwards(ctx, state.Position, eventstore.Everything()) {
 		if err != nil {
 			return 0, false, err
 		}
@@ -151,14 +151,13 @@ func (s *streamsService) records(ctx context.Context, r readRequest) iter.Seq2[e
 	case r.backwards && r.from.end:
 		return engine.ReadAllBackwards(ctx, eventstore.End, eventstore.Everything())
 	case r.backwards:
-		// Backwards the position on the wire is not part of the read. From the start, which
-		// is 0 here, there is nothing.
-		return engine.ReadAllBackwards(ctx, fromWire(r.from.at), eventstore.Everything())
+		// Backwards the position on the wire is not part of the read, and the contract's from
+		// is: the wire's smaller by one number is just the record before.
+		return engine.ReadAllBackwards(ctx, eventstore.Position(r.from.at), eventstore.Everything())
 	case r.from.end:
 		return none
 	default:
-		// Forwards the position on the wire is part of the read, and the contract's after
-		// is not: the wire's smaller by one number is just the record before.
+		// Forwards it is, and the contract's after is not: the same.
 		return engine.ReadAll(ctx, eventstore.Position(r.from.at), eventstore.Everything())
 	}
 }

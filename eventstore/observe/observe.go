@@ -139,9 +139,9 @@ func (s *Store) ReadAll(ctx context.Context, after eventstore.Position, filter e
 }
 
 // ReadAllBackwards reads the ledger backwards; see eventstore.Reader.
-func (s *Store) ReadAllBackwards(ctx context.Context, before eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Record, error] {
+func (s *Store) ReadAllBackwards(ctx context.Context, from eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Record, error] {
 	return s.reading(ctx, "all backwards", everyKind, func(ctx context.Context) iter.Seq2[eventstore.Record, error] {
-		return s.within.ReadAllBackwards(ctx, before, filter)
+		return s.within.ReadAllBackwards(ctx, from, filter)
 	})
 }
 

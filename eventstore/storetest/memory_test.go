@@ -25,28 +25,29 @@ type memory struct {
 
 // faults are ways in which real stores go wrong.
 type faults struct {
-	ignoreExpected    bool // takes every append
-	checkThenAct      bool // lets others in between checking and appending
-	forgetIDs         bool // a retry is a new append, or a conflict
-	trustFirstID      bool // answers a retry from its first id alone
-	tearBatches       bool // shows a batch record by record
-	keepCallersMemory bool
-	skipChecks        bool // takes invalid input
-	inclusiveStart    bool // reads and subscribes from, not after
-	ignoreFilter      bool
-	missingIsEmpty    bool // a stream that does not exist reads as empty
-	skipAtJoin        bool // loses what is appended between catching up and live
-	repeatAtJoin      bool // gives the last record again when going live
-	dropWhenSlow      bool // skips what a slow subscriber has not taken
-	silentFilter      bool // tells no position where no record passes
-	neverLive         bool
-	ignoreContext     bool
-	eagerPosition     bool // says it saw the head with every batch
-	deafSubscriptions bool // Close does not wake a waiting Next
-	wrongActual       bool // conflicts tell the expectation back
-	stuckHead         bool
-	sloppyClose       bool // goes on answering after Close
-	backwardsForwards bool
+	ignoreExpected     bool // takes every append
+	checkThenAct       bool // lets others in between checking and appending
+	forgetIDs          bool // a retry is a new append, or a conflict
+	trustFirstID       bool // answers a retry from its first id alone
+	tearBatches        bool // shows a batch record by record
+	keepCallersMemory  bool
+	skipChecks         bool // takes invalid input
+	inclusiveStart     bool // reads and subscribes from, not after
+	ignoreFilter       bool
+	missingIsEmpty     bool // a stream that does not exist reads as empty
+	skipAtJoin         bool // loses what is appended between catching up and live
+	repeatAtJoin       bool // gives the last record again when going live
+	dropWhenSlow       bool // skips what a slow subscriber has not taken
+	silentFilter       bool // tells no position where no record passes
+	neverLive          bool
+	ignoreContext      bool
+	eagerPosition      bool // says it saw the head with every batch
+	deafSubscriptions  bool // Close does not wake a waiting Next
+	wrongActual        bool // conflicts tell the expectation back
+	stuckHead          bool
+	sloppyClose        bool // goes on answering after Close
+	backwardsForwards  bool
+	exclusiveBackwards bool
 }
 
 func newMemory(f faults) *memory {
@@ -246,11 +247,11 @@ func (m *memory) ReadAll(ctx context.Context, after eventstore.Position, filter 
 	return m.yield(ctx, func() ([]eventstore.Record, error) { return m.all(after, filter), nil })
 }
 
-func (m *memory) ReadAllBackwards(ctx context.Context, before eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Record, error] {
+func (m *memory) ReadAllBackwards(ctx context.Context, from eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Record, error] {
 	return m.yield(ctx, func() ([]eventstore.Record, error) {
 		var out []eventstore.Record
 		for _, r := range m.all(eventstore.Start, filter) {
-			if r.Position < before {
+			if r.Position < from || r.Position == from && !m.faults.exclusiveBackwards {
 				out = append(out, r)
 			}
 		}

@@ -103,7 +103,7 @@ func checkReadAll(e *env) {
 		got := e.mustCollect("read all", s.ReadAll(e.context(), r.Position, eventstore.Filter{}))
 		e.sameRecords(fmt.Sprintf("all after record %d", i), got, all[i+1:])
 	}
-	past := all[len(all)-1].Position + 1000
+	past := 10 * all[len(all)-1].Position
 	if got := e.mustCollect("read past the end", s.ReadAll(e.context(), past, eventstore.Filter{})); len(got) != 0 {
 		e.Fatalf("reading after the end yielded %d records", len(got))
 	}
@@ -137,12 +137,16 @@ func checkReadAllBackwards(e *env) {
 	e.sameRecords("all backwards", e.mustCollect("read backwards", s.ReadAllBackwards(e.context(), eventstore.End, eventstore.Filter{})), reversed(all))
 	for i, r := range all {
 		got := e.mustCollect("read backwards", s.ReadAllBackwards(e.context(), r.Position, eventstore.Filter{}))
-		e.sameRecords(fmt.Sprintf("all backwards before record %d", i), got, reversed(all[:i]))
+		e.sameRecords(fmt.Sprintf("all backwards from record %d", i), got, reversed(all[:i+1]))
 	}
 	if got := e.mustCollect("read backwards", s.ReadAllBackwards(e.context(), eventstore.Start, eventstore.Filter{})); len(got) != 0 {
 		e.Fatalf("reading back from the start yielded %d records", len(got))
 	}
-	past := all[len(all)-1].Position + 1000
+	for i := range all[1:] {
+		got := e.mustCollect("read backwards", s.ReadAllBackwards(e.context(), all[i].Position, eventstore.StreamPrefix("days")))
+		e.sameRecords(fmt.Sprintf("filtered backwards from record %d", i), got, reversed(ofStream(all[:i+1], "days")))
+	}
+	past := 10 * all[len(all)-1].Position
 	e.sameRecords("all backwards from past the end", e.mustCollect("read backwards", s.ReadAllBackwards(e.context(), past, eventstore.Filter{})), reversed(all))
 }
 
@@ -256,6 +260,7 @@ func checkReadYourAppend(e *env) {
 	together(writers, func(w int) {
 		stream := eventstore.StreamName(fmt.Sprintf("day-%d", w))
 		errs[w] = func() error {
+			before := eventstore.Start
 			for n := range soak(30) {
 				at, err := s.Append(ctx, stream, eventstore.Any(), newEvent(held, n))
 				if err != nil {
@@ -272,13 +277,14 @@ func checkReadYourAppend(e *env) {
 					return fmt.Errorf("head %d (%v) after an append at %+v", head, err, at)
 				}
 				found := false
-				for r, err := range s.ReadAll(ctx, at.Position-1, eventstore.Filter{}) {
+				for r, err := range s.ReadAll(ctx, before, eventstore.StreamPrefix(string(stream))) {
 					if err != nil {
 						return err
 					}
-					found = r.Position == at.Position && r.Stream == stream
+					found = r.Position == at.Position
 					break
 				}
+				before = at.Position
 				if !found {
 					return fmt.Errorf("an append at %+v was not in the ledger at once", at)
 				}

@@ -26,6 +26,13 @@ func TestSuitePassesARightStore(t *testing.T) {
 	Run(t, Features{Volatile: true}, memoryOpener(faults{}))
 }
 
+// TestSuiteTakesPositionsAsTheyAre runs it over positions that nothing can be computed from.
+func TestSuiteTakesPositionsAsTheyAre(t *testing.T) {
+	Run(t, Features{Volatile: true}, func(testing.TB) Opener {
+		return func() (eventstore.Store, error) { return Sparse(newMemory(faults{})), nil }
+	})
+}
+
 // TestSuiteCatchesBrokenStores runs the whole suite over stores with one fault each:
 // the checks named must fail.
 func TestSuiteCatchesBrokenStores(t *testing.T) {
@@ -55,6 +62,7 @@ func TestSuiteCatchesBrokenStores(t *testing.T) {
 		{"tells a wrong actual", faults{wrongActual: true}, []string{"append/expectations", "append/conflict is typed"}},
 		{"has a stuck head", faults{stuckHead: true}, []string{"head", "read/own append at once"}},
 		{"answers after close", faults{sloppyClose: true}, []string{"close/calls are refused"}},
+		{"reads back from before", faults{exclusiveBackwards: true}, []string{"read/all backwards"}},
 		{"reads forwards backwards", faults{backwardsForwards: true}, []string{"read/stream backwards"}},
 	}
 	for _, c := range cases {

@@ -16,6 +16,7 @@ import (
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
 	"daybook/eventstore/embedded"
+	"daybook/eventstore/storetest"
 	"daybook/internal/keystore"
 )
 
@@ -53,7 +54,8 @@ func newShelf(t *testing.T) *shelf {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = keys.Close() })
-	return &shelf{t: t, store: store, keys: keys, book: New(store, codec.New(keys))}
+	sparse := storetest.Sparse(store)
+	return &shelf{t: t, store: sparse, keys: keys, book: New(sparse, codec.New(keys))}
 }
 
 func (s *shelf) write(stream eventstore.StreamName, events ...any) {

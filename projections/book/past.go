@@ -26,6 +26,8 @@ var (
 	ErrPastHead = errors.New("book: the ledger ends before that position")
 	// ErrBeforeFirst says that nothing stands in the ledger up to a position.
 	ErrBeforeFirst = errors.New("book: the ledger begins after that position")
+	// ErrNoPosition says that the ledger's store knows no such position.
+	ErrNoPosition = errors.New("book: no event has that position")
 )
 
 // Moment is what one looks back to: an instant, or a position of the ledger. Make one with
@@ -55,7 +57,8 @@ type Past struct {
 }
 
 // AsOf looks back to a moment. For a position the instant is when the newest event up to it
-// was decided. Errors: ErrFuture, measured by now; ErrPastHead; ErrBeforeFirst; the store's.
+// was decided. Errors: ErrFuture, measured by now; ErrPastHead; ErrBeforeFirst;
+// ErrNoPosition from stores that can tell; the store's.
 func (b *Book) AsOf(ctx context.Context, m Moment, now domain.Instant) (*Past, error) {
 	if !m.exact {
 		if m.instant > now {
@@ -70,11 +73,10 @@ func (b *Book) AsOf(ctx context.Context, m Moment, now domain.Instant) (*Past, e
 	if m.position > head {
 		return nil, fmt.Errorf("%w: it is at %d", ErrPastHead, head)
 	}
-	before := m.position
-	if before < eventstore.End {
-		before++
-	}
-	for r, err := range b.store.ReadAllBackwards(ctx, before, eventstore.Filter{}) {
+	for r, err := range b.store.ReadAllBackwards(ctx, m.position, eventstore.Filter{}) {
+		if errors.Is(err, eventstore.ErrInvalid) {
+			return nil, ErrNoPosition
+		}
 		if err != nil {
 			return nil, err
 		}

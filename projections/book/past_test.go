@@ -74,7 +74,6 @@ func TestPastOfADay(t *testing.T) {
 		{"when the second hold has lapsed", AtInstant(noon + 300), seen{3, noon + 300, []restaurantday.Status{firm, expired}, positions[3]}},
 		{"up to the opening", AtPosition(positions[0]), seen{0, noon, []restaurantday.Status{}, positions[0]}},
 		{"up to the hold", AtPosition(positions[1]), seen{1, noon + 10, []restaurantday.Status{pending}, positions[1]}},
-		{"between two positions", AtPosition(positions[2] - 1), seen{1, noon + 10, []restaurantday.Status{pending}, positions[1]}},
 		{"up to the second hold", AtPosition(positions[3]), seen{3, noon + 200, []restaurantday.Status{firm, pending}, positions[3]}},
 		{"up to what came elsewhere, later", AtPosition(last), seen{3, noon + 500, []restaurantday.Status{firm, expired}, positions[3]}},
 	} {
@@ -112,7 +111,7 @@ func TestMomentsThatCannotBeLookedBackTo(t *testing.T) {
 		want error
 	}{
 		{AtInstant(noon + 1), ErrFuture}, {AtInstant(noon), nil}, {AtPosition(s.head() + 1), ErrPastHead},
-		{AtPosition(eventstore.End), ErrPastHead}, {AtPosition(s.head()), nil}, {AtPosition(0), ErrBeforeFirst},
+		{AtPosition(eventstore.End), ErrPastHead}, {AtPosition(s.head()), nil}, {AtPosition(s.head() - 1), ErrNoPosition}, {AtPosition(0), ErrBeforeFirst},
 	} {
 		if _, err := s.book.AsOf(t.Context(), c.m, noon); !errors.Is(err, c.want) {
 			t.Errorf("%+v: got %v, want %v", c.m, err, c.want)

@@ -22,13 +22,14 @@ import (
 	"daybook/eventstore/canon"
 	"daybook/eventstore/codec"
 	"daybook/eventstore/embedded"
+	"daybook/eventstore/storetest"
 	"daybook/projections/reporting"
 )
 
 // book is a ledger with its tables, whose clock the test sets.
 type book struct {
 	t     *testing.T
-	store *embedded.Store
+	store eventstore.Store
 	db    *reporting.Database
 	view  *reporting.View
 	now   time.Time
@@ -39,13 +40,14 @@ func newBook(t *testing.T) *book {
 	t.Helper()
 	b := &book{t: t, now: time.Date(2026, 9, 30, 12, 0, 0, 0, time.UTC)}
 	var err error
-	b.store, err = embedded.Open("ledger", embedded.Options{
+	store, err := embedded.Open("ledger", embedded.Options{
 		FS: vfs.NewMem(), Logger: slog.New(slog.DiscardHandler), CacheBytes: 1 << 20, MemTableBytes: 1 << 20, Clock: func() time.Time { return b.now },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = b.store.Close() })
+	t.Cleanup(func() { _ = store.Close() })
+	b.store = storetest.Sparse(store)
 	if b.db, err = reporting.Open(t.Context(), filepath.Join(t.TempDir(), "reporting.db")); err != nil {
 		t.Fatal(err)
 	}

@@ -188,7 +188,10 @@ func (f *folder) belongs(ctx context.Context, store Store, first string, head ev
 	if d == nil || d.Last == "" {
 		return nil
 	}
-	for r, err := range store.ReadAllBackwards(ctx, d.Position+1, eventstore.Filter{}) {
+	for r, err := range store.ReadAllBackwards(ctx, d.Position, eventstore.Filter{}) {
+		if errors.Is(err, eventstore.ErrInvalid) {
+			break // another ledger's
+		}
 		if err != nil {
 			return err
 		}

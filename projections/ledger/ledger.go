@@ -198,6 +198,11 @@ func appendLine(b []byte, r eventstore.Record) ([]byte, error) {
 // Head is the end of the ledger.
 func (l *Ledger) Head(ctx context.Context) (eventstore.Position, error) { return l.store.Head(ctx) }
 
+// Check refuses a position that the ledger cannot be read from with eventstore.ErrInvalid.
+func (l *Ledger) Check(ctx context.Context, p eventstore.Position) error {
+	return eventstore.CheckPosition(ctx, l.store, p)
+}
+
 // Tail follows the ledger from a position on. It ends with ctx, or when it is closed.
 func (l *Ledger) Tail(ctx context.Context, after eventstore.Position, c Choice) (*Tail, error) {
 	s, err := l.store.Subscribe(ctx, after, c.filter())

@@ -164,6 +164,18 @@ func TestLogOfARestoredLedger(t *testing.T) {
 	}
 	closed(t, v)
 
+	shifted := slices.Clone(records)
+	for i := range shifted {
+		shifted[i].Position++
+	}
+	o.Store = ledger{records: shifted} // which refuses the position that the log ends at
+	v = open(t, o)
+	if n := v.Log().Size(); n != 0 {
+		t.Errorf("of a ledger with other positions: the log goes on with %d events", n)
+	}
+	feed(t, v, records, 50)
+	closed(t, v)
+
 	for size, fault := range map[int]bool{50: false, 30: true} {
 		o.Store = ledger{records: records[:size]}
 		v = open(t, o)

@@ -61,7 +61,10 @@ func (r Receipt) Check(v *Verifier) (canon.Line, Head, error) {
 		return canon.Line{}, Head{}, err
 	}
 	event, err := canon.FromLine([]byte(r.Event))
-	if err != nil || len(event.Form) != len(r.Event) {
+	if err == nil && len(event.Form) != len(r.Event) {
+		err = fmt.Errorf("%w: something stands beside the form", canon.ErrForm)
+	}
+	if err != nil {
 		return canon.Line{}, head, fmt.Errorf("%w: the event is no canonical form: %w", ErrReceipt, err)
 	}
 	hashes := make([]Hash, len(r.Hashes))

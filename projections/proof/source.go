@@ -29,7 +29,7 @@ type Source func() iter.Seq2[Item, error]
 // FromStore reads a ledger's events off its store, or off whatever reads like one.
 func FromStore(ctx context.Context, store eventstore.Reader) Source {
 	return func() iter.Seq2[Item, error] {
-		return side(store.ReadAll(ctx, eventstore.Start, eventstore.Filter{}), itemOf)
+		return side(store.ReadAll(ctx, eventstore.Start, eventstore.Filter{}), sizeOf, itemOf)
 	}
 }
 
@@ -49,7 +49,10 @@ func (v *View) strange(log *Log) bool {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), strangeWithin)
 	defer cancel()
-	for r, err := range v.store.ReadAllBackwards(ctx, last.Position+1, eventstore.Filter{}) {
+	for r, err := range v.store.ReadAllBackwards(ctx, last.Position, eventstore.Filter{}) {
+		if errors.Is(err, eventstore.ErrInvalid) {
+			return true // it has no such position
+		}
 		if err != nil {
 			v.log.Warn("proof: whether the log is that of the ledger could not be found out", "error", err)
 			return false
@@ -58,6 +61,8 @@ func (v *View) strange(log *Log) bool {
 	}
 	return true
 }
+
+func sizeOf(r eventstore.Record) int { return len(r.Data) + len(r.Metadata) }
 
 func itemOf(r eventstore.Record) (Item, error) {
 	form, err := canon.Form(r)
@@ -84,7 +89,7 @@ const maxLine = eventstore.MaxEventSize + 16<<10
 // fresh reader of all of them, closed when it has been read. Error: *LineError.
 func FromLines(open func() (io.ReadCloser, error)) Source {
 	return func() iter.Seq2[Item, error] {
-		return side(lines(open), func(l numbered) (Item, error) {
+		return side(lines(open), numbered.size, func(l numbered) (Item, error) {
 			e, err := l.event()
 			if err != nil {
 				return Item{}, err
@@ -96,7 +101,7 @@ func FromLines(open func() (io.ReadCloser, error)) Source {
 
 // Events yields the events of lines that canon wrote. Error: *LineError.
 func Events(open func() (io.ReadCloser, error)) iter.Seq2[canon.Line, error] {
-	return side(lines(open), numbered.event)
+	return side(lines(open), numbered.size, numbered.event)
 }
 
 // numbered is a line and its number, from 1.
@@ -104,6 +109,8 @@ type numbered struct {
 	text   []byte
 	number int
 }
+
+func (l numbered) size() int { return len(l.text) }
 
 func (l numbered) event() (canon.Line, error) {
 	e, err := canon.FromLine(l.text)
@@ -145,16 +152,17 @@ func lines(open func() (io.ReadCloser, error)) iter.Seq2[numbered, error] {
 	}
 }
 
-// Hashing is worth a goroutine of its own: so many at a time, and so many such chunks ahead
-// of whoever takes them.
+// Hashing is worth a goroutine of its own: so many at a time, or as many as have so many
+// bytes, and so many such chunks ahead of whoever takes them.
 const (
 	chunkSize   = 512
+	chunkBytes  = 1 << 20
 	chunksAhead = 8
 )
 
 // side does work on what seq yields, in chunks beside each other, and yields the results in
-// the order of seq. The first error ends it.
-func side[T, R any](seq iter.Seq2[T, error], work func(T) (R, error)) iter.Seq2[R, error] {
+// the order of seq. The first error ends it. size is in bytes.
+func side[T, R any](seq iter.Seq2[T, error], size func(T) int, work func(T) (R, error)) iter.Seq2[R, error] {
 	type chunk struct {
 		done []R
 		err  error // behind them
@@ -168,9 +176,10 @@ func side[T, R any](seq iter.Seq2[T, error], work func(T) (R, error)) iter.Seq2[
 			defer close(ended)
 			defer close(ahead)
 			var some []T
+			bytes := 0
 			hand := func(end error) bool {
 				in, out := some, make(chan chunk, 1)
-				some = nil
+				some, bytes = nil, 0
 				select {
 				case ahead <- out:
 				case <-stop:
@@ -195,7 +204,8 @@ func side[T, R any](seq iter.Seq2[T, error], work func(T) (R, error)) iter.Seq2[
 					hand(err)
 					return
 				}
-				if some = append(some, t); len(some) == chunkSize && !hand(nil) {
+				some, bytes = append(some, t), bytes+size(t)
+				if (len(some) == chunkSize || bytes >= chunkBytes) && !hand(nil) {
 					return
 				}
 			}
