@@ -269,7 +269,7 @@ func printBad(out io.Writer, path string, bad []badRow) {
 			fmt.Fprintf(out, "%s: %d more bad rows\n", path, len(bad)-most)
 			return
 		}
-		fmt.Fprintf(out, "%s:%d: skipped: %s\n", path, b.line, b.why)
+		fmt.Fprintf(out, "%s:%d: skipped: %s\n", path, b.line, legible(b.why))
 	}
 }
 

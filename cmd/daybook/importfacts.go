@@ -148,7 +148,7 @@ func printFacts(out io.Writer, path string, report commands.FactsReport) {
 			continue
 		}
 		if told++; told <= maxTold {
-			fmt.Fprintf(out, "%s:%d: %s: %s\n", path, r.Line, r.Outcome, r.Why)
+			fmt.Fprintf(out, "%s:%d: %s: %s\n", path, r.Line, r.Outcome, legible(r.Why))
 		}
 	}
 	if told > maxTold {
@@ -226,7 +226,7 @@ func (c *importCommand) undoFacts(ctx context.Context, out io.Writer) (err error
 			forced++
 		}
 		if i < maxTold {
-			fmt.Fprintf(out, "%s (%s there): left, it is %s and was changed at %s\n", k.ID, k.External, k.Status, k.ChangedAt)
+			fmt.Fprintf(out, "%s (%s there): left, it is %s and was changed at %s\n", k.ID, legible(k.External), k.Status, k.ChangedAt)
 		}
 	}
 	if len(done.Kept) > maxTold {

@@ -51,7 +51,7 @@ func main() {
 		os.Exit(int(exit))
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "daybook:", err)
+		fmt.Fprintln(os.Stderr, "daybook:", legibleLines(err.Error()))
 		os.Exit(1)
 	}
 }

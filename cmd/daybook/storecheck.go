@@ -52,7 +52,7 @@ func sayChecked(out io.Writer, r embedded.Report) error {
 		return nil
 	}
 	for _, fault := range r.Faults {
-		fmt.Fprintln(out, "fault:", fault)
+		fmt.Fprintln(out, "fault:", legible(fault))
 	}
 	if r.Further > 0 {
 		fmt.Fprintf(out, "and %d more\n", r.Further)

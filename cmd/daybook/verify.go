@@ -182,6 +182,7 @@ type verifiedLedger struct {
 	Heads      int             `json:"heads"`            // held to
 	Held       int             `json:"held"`             // of them in the ledger
 	Outside    int             `json:"outside"`          // of them given with --checkpoint
+	Foreign    int             `json:"foreign,omitzero"` // heads in the data folder that the key given did not sign
 	Covered    uint64          `json:"covered"`          // events up to the largest that is in the ledger
 	LogEvents  uint64          `json:"logEvents"`        // of the Merkle log in the data folder
 	LogAltered bool            `json:"logAltered"`       // it is not the one that was signed, though the ledger is
@@ -196,11 +197,11 @@ func (c *verifyLedgerCommand) Run(ctx context.Context, out io.Writer) (err error
 		return err
 	}
 	defer alsoClose(&err, b.close)
-	heads, outside, ownKey, err := c.heads(ctx, b.data)
+	heads, err := c.heads(ctx, b.data)
 	if err != nil {
 		return err
 	}
-	against := proof.Against{Heads: heads}
+	against := proof.Against{Heads: heads.all}
 	if b.data != "" {
 		log, unreadable := proof.OpenLog(proofFolder(b.data))
 		switch {
@@ -208,7 +209,7 @@ func (c *verifyLedgerCommand) Run(ctx context.Context, out io.Writer) (err error
 			defer alsoClose(&err, log.Close)
 			against.Log = log
 		case !errors.Is(unreadable, fs.ErrNotExist) && !c.JSON:
-			fmt.Fprintf(out, "the Merkle log in the data folder cannot be read and is left out: %v\n", unreadable)
+			fmt.Fprintf(out, "the Merkle log in the data folder cannot be read and is left out: %s\n", legible(unreadable.Error()))
 		}
 	}
 	m := newMeter(out)
@@ -220,7 +221,7 @@ func (c *verifyLedgerCommand) Run(ctx context.Context, out io.Writer) (err error
 	if against.Log != nil {
 		expected = against.Log.Size()
 	}
-	for _, h := range heads {
+	for _, h := range heads.all {
 		expected = max(expected, h.Size)
 	}
 	against.Progress = func(events uint64) { m.tell("verifying", events, expected) }
@@ -231,8 +232,8 @@ func (c *verifyLedgerCommand) Run(ctx context.Context, out io.Writer) (err error
 		return err
 	}
 	result := verifiedLedger{
-		Sound: v.Sound(), Events: v.Size, Root: v.Root.String(), Seconds: time.Since(began).Seconds(), Heads: len(heads), Held: v.Held,
-		Outside: outside, Covered: v.Covered, LogEvents: v.LogSize, LogAltered: v.LogAltered, Findings: v.Findings, Messages: []string{}, Further: v.Further,
+		Sound: v.Sound(), Events: v.Size, Root: v.Root.String(), Seconds: time.Since(began).Seconds(), Heads: len(heads.all), Held: v.Held,
+		Outside: heads.outside, Foreign: heads.foreign, Covered: v.Covered, LogEvents: v.LogSize, LogAltered: v.LogAltered, Findings: v.Findings, Messages: []string{}, Further: v.Further,
 	}
 	for _, f := range v.Findings {
 		result.Messages = append(result.Messages, f.String())
@@ -240,7 +241,7 @@ func (c *verifyLedgerCommand) Run(ctx context.Context, out io.Writer) (err error
 	if c.JSON {
 		err = json.NewEncoder(out).Encode(result)
 	} else {
-		result.say(out, ownKey)
+		result.say(out, heads.ownKey)
 	}
 	if err == nil && !v.Sound() {
 		err = exitAltered
@@ -248,50 +249,68 @@ func (c *verifyLedgerCommand) Run(ctx context.Context, out io.Writer) (err error
 	return err
 }
 
+// heldTo are the signed heads that a ledger is held to.
+type heldTo struct {
+	all     []proof.Head
+	outside int  // of them given with --checkpoint
+	foreign int  // in the data folder, and not signed with the key given
+	ownKey  bool // the key is the data folder's own
+}
+
 // heads reads the signed heads to hold the ledger to: those given, and those that the data
 // folder keeps.
-func (c *verifyLedgerCommand) heads(ctx context.Context, data string) (heads []proof.Head, outside int, ownKey bool, err error) {
+func (c *verifyLedgerCommand) heads(ctx context.Context, data string) (h heldTo, err error) {
 	verifier, ownKey, err := c.verifier(ctx, c.Key, data)
 	if err != nil {
-		return nil, 0, false, err
+		return h, err
 	}
+	h.ownKey = ownKey
 	if len(c.Checkpoint) > 0 && verifier == nil {
-		return nil, 0, false, errors.New("--checkpoint needs --key: without it nothing tells who signed")
+		return h, errors.New("--checkpoint needs --key: without it nothing tells who signed")
 	}
 	for _, name := range c.Checkpoint {
 		text, err := os.ReadFile(name)
 		if err != nil {
-			return nil, 0, false, err
+			return h, err
 		}
 		notes, err := proof.SplitHeads(bytes.NewReader(text))
 		if err == nil && len(notes) == 0 {
 			err = proof.ErrNote
 		}
 		if err != nil {
-			return nil, 0, false, fmt.Errorf("%s: %w", name, err)
+			return h, fmt.Errorf("%s: %w", name, err)
 		}
 		for _, n := range notes {
-			h, err := verifier.Open(n)
+			head, err := verifier.Open(n)
 			if err != nil {
-				return nil, 0, false, fmt.Errorf("%s: %w", name, err)
+				return h, fmt.Errorf("%s: %w", name, err)
 			}
-			heads = append(heads, h)
+			h.all = append(h.all, head)
 		}
 	}
-	outside = len(heads)
-	if data != "" && verifier != nil {
-		kept, err := proof.KeptHeads(headsFile(data), verifier)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, 0, false, err
-		}
-		heads = append(heads, kept...)
+	h.outside = len(h.all)
+	if data == "" || verifier == nil {
+		return h, nil
 	}
-	return heads, outside, ownKey, nil
+	kept, foreign, err := proof.KeptHeads(headsFile(data), verifier)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return h, nil
+	case err != nil:
+		return h, err
+	case foreign > 0 && (ownKey || h.outside+len(kept) == 0):
+		return h, fmt.Errorf("%w: %d of the heads in %s were not signed with the key of %s", proof.ErrHeads, foreign, headsFile(data), verifier.Name())
+	}
+	h.all, h.foreign = append(h.all, kept...), foreign
+	return h, nil
 }
 
 func (r verifiedLedger) say(out io.Writer, ownKey bool) {
 	fmt.Fprintf(out, "%d events, root %s, read in %.1f s (%.0f events/s)\n", r.Events, r.Root, r.Seconds, float64(r.Events)/max(r.Seconds, 1e-9))
 	fmt.Fprintf(out, "%d of %d signed heads are in it, up to event %d; %d of the heads were kept outside\n", r.Held, r.Heads, r.Covered, r.Outside)
+	if r.Foreign > 0 {
+		fmt.Fprintf(out, "%d heads in the data folder were signed with another key and are left out\n", r.Foreign)
+	}
 	switch {
 	case r.Heads == 0:
 		fmt.Fprintln(out, "it was held to no signed head: only its streams and, where there is one, its own Merkle log were looked at")
@@ -304,7 +323,7 @@ func (r verifiedLedger) say(out io.Writer, ownKey bool) {
 		fmt.Fprintln(out, "the Merkle log in the data folder is not that of this ledger: run daybook rebuild proof")
 	}
 	for _, m := range r.Messages {
-		fmt.Fprintln(out, "found:", m)
+		fmt.Fprintln(out, "found:", legible(m))
 	}
 	if r.Further > 0 {
 		fmt.Fprintf(out, "and %d more\n", r.Further)
@@ -314,51 +333,6 @@ func (r verifiedLedger) say(out io.Writer, ownKey bool) {
 	} else {
 		fmt.Fprintln(out, "the ledger is not sound; nothing was changed")
 	}
-}
-
-type verifyReceiptCommand struct {
-	File []string `arg:"" type:"existingfile" help:"Receipts as the API gave them."`
-	Key  string   `required:"" placeholder:"KEY" help:"Verifier key, as GET /ledger/key or daybook verify key gave it."`
-}
-
-func (c *verifyReceiptCommand) Run(out io.Writer) error {
-	verifier, err := proof.ParseVerifier(c.Key)
-	if err != nil {
-		return err
-	}
-	failed := false
-	for _, name := range c.File {
-		r, err := readReceipt(name)
-		if err != nil {
-			return err
-		}
-		event, head, err := r.Check(verifier)
-		if err != nil {
-			failed = true
-			fmt.Fprintf(out, "%s: does not hold: %v\n", name, err)
-			continue
-		}
-		fmt.Fprintf(out, "%s: holds: event %d of %d is %s, revision %d of %s, %s\n", name, r.Index, head.Size, event.ID, event.Revision, event.Stream, event.Type)
-	}
-	if failed {
-		return exitAltered
-	}
-	return nil
-}
-
-// maxReceipt bounds a receipt: an event, and some hashes.
-const maxReceipt = 4 << 20
-
-func readReceipt(name string) (r proof.Receipt, err error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return r, err
-	}
-	defer f.Close()
-	if err := json.NewDecoder(io.LimitReader(f, maxReceipt)).Decode(&r); err != nil {
-		return r, fmt.Errorf("%s: no receipt: %w", name, err)
-	}
-	return r, nil
 }
 
 type verifyKeyCommand struct {

@@ -48,14 +48,21 @@ func (c *verifyWaitlistCommand) Run(ctx context.Context, out io.Writer) (err err
 			_ = json.NewEncoder(out).Encode(f) // whoever read it has gone
 			return
 		}
-		fmt.Fprintln(out, "found:", f)
+		fmt.Fprintln(out, "found:", legible(f.String()))
 	}
-	counts, missing, err := checkWaitlists(ctx, b.records(ctx), wanted, receipts, found)
+	records, err := b.records(ctx, receipts)
+	if err != nil {
+		return err
+	}
+	counts, missing, err := checkWaitlists(ctx, records, wanted, receipts, found)
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		err = json.NewEncoder(out).Encode(counts)
+		err = json.NewEncoder(out).Encode(struct {
+			fairness.Counts
+			Missing []string `json:"missingReceipts,omitempty"`
+		}{counts, missing})
 	} else {
 		fmt.Fprintf(out, "%d days with a waitlist, %d entries, %d offers; %d times somebody was passed over with a reason\n",
 			counts.Days, counts.Entries, counts.Offers, counts.Passed)
@@ -116,8 +123,17 @@ func (c *verifyWaitlistCommand) receipts() (map[string]string, error) {
 	return forms, nil
 }
 
-// records reads a ledger's events as an export has them, whatever it is read off.
-func (b *examined) records(ctx context.Context) func() iter.Seq2[canon.Line, error] {
+// records reads a ledger's events as an export has them, whatever it is read off: of a store
+// those of days, and what else a receipt may be of.
+func (b *examined) records(ctx context.Context, receipts map[string]string) (func() iter.Seq2[canon.Line, error], error) {
+	streams := []string{codec.DayPrefix}
+	for _, form := range receipts {
+		l, err := canon.FromLine([]byte(form))
+		if err != nil {
+			return nil, err
+		}
+		streams = append(streams, string(l.Stream)) // empty, for any, where the form does not tell
+	}
 	return func() iter.Seq2[canon.Line, error] {
 		return func(yield func(canon.Line, error) bool) {
 			if b.lines != nil {
@@ -129,7 +145,7 @@ func (b *examined) records(ctx context.Context) func() iter.Seq2[canon.Line, err
 				return
 			}
 			var form []byte
-			for r, err := range b.reader.ReadAll(ctx, eventstore.Start, eventstore.StreamPrefix(codec.DayPrefix)) {
+			for r, err := range b.reader.ReadAll(ctx, eventstore.Start, eventstore.StreamPrefix(streams...)) {
 				var l canon.Line
 				if err == nil {
 					if form, err = canon.Form(r); err == nil {
@@ -141,7 +157,7 @@ func (b *examined) records(ctx context.Context) func() iter.Seq2[canon.Line, err
 				}
 			}
 		}
-	}
+	}, nil
 }
 
 // checkWaitlists checks the days that have a waitlist: the first reading finds out which

@@ -181,7 +181,7 @@ func (r whatIfReport) printRestaurants(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, lineHeader)
 	for _, one := range list[:min(len(list), mostListed)] {
-		line(w, one.Name, one.Total)
+		line(w, legible(one.Name), one.Total)
 	}
 	return w.Flush()
 }
@@ -213,7 +213,7 @@ func (r whatIfReport) printDifferences(out io.Writer) error {
 	fmt.Fprintln(w, "restaurant\tdate\tasked at\twhat\tparty\tfor\thistory\twhat-if")
 	for _, one := range r.restaurants {
 		for _, d := range one.Differences {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", one.Name, d.Date, d.At, d.What, d.Party, cmp.Or(d.StartsAt, d.Time), cameTo(d.History), cameTo(d.WhatIf))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", legible(one.Name), d.Date, d.At, d.What, d.Party, cmp.Or(d.StartsAt, d.Time), cameTo(d.History), cameTo(d.WhatIf))
 		}
 	}
 	return w.Flush()

@@ -58,6 +58,9 @@ func (b *Book) Concerns(ctx context.Context, r eventstore.Record, now domain.Ins
 	if restaurant, _, ok := codec.ParseDemandStream(r.Stream); ok {
 		return Concerned{Restaurant: restaurant}, nil
 	}
+	if restaurant, ok := codec.ParseWebhooksStream(r.Stream); ok {
+		return Concerned{Restaurant: restaurant}, nil
+	}
 	restaurant, date, ok := codec.ParseDayStream(r.Stream)
 	if !ok {
 		return Concerned{}, nil

@@ -76,7 +76,7 @@ func (e *Event) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, revision %d of %q", e.ID, e.Revision, e.Stream)
 	if e.Type != "" {
-		fmt.Fprintf(&b, ", %s", e.Type)
+		fmt.Fprintf(&b, ", %q", e.Type)
 	}
 	if e.Position > 0 {
 		fmt.Fprintf(&b, ", position %d", e.Position)

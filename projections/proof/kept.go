@@ -15,12 +15,18 @@ import (
 // else, or what another key signed.
 var ErrHeads = errors.New("proof: the file of signed heads cannot be used")
 
-// keptHeads is the file of all heads that were signed.
+// maxKept bounds the file of heads to about a megabyte.
+const maxKept = 4096
+
+// keptHeads is the file of the heads that were signed: the newest, and of those before it
+// the fewer the older they are. Anybody can ask for a head, so not all of them can stay.
 type keptHeads struct {
 	path   string
 	f      *os.File
 	end    int64 // of what is whole
 	newest Head  // Note is nil while there is none
+	count  int
+	most   int // maxKept
 }
 
 // openHeads opens the file, or begins one. Its end may be half a head, which nobody was
@@ -33,10 +39,11 @@ func openHeads(path string, v *Verifier) (*keptHeads, error) {
 	if err != nil {
 		return nil, fmt.Errorf("proof: %w", err)
 	}
-	k := &keptHeads{path: path, f: f}
+	k := &keptHeads{path: path, f: f, most: maxKept}
 	var last []byte
 	err = eachNote(f, func(text []byte, end int64) error {
 		last, k.end = text, end
+		k.count++
 		return nil
 	})
 	if err == nil || errors.Is(err, errTorn) {
@@ -51,7 +58,7 @@ func openHeads(path string, v *Verifier) (*keptHeads, error) {
 		err = syncFolder(filepath.Dir(path))
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("heads in %s: %w", path, err), f.Close())
+		return nil, errors.Join(fmt.Errorf("heads in %s: %w", path, err), k.close())
 	}
 	return k, nil
 }
@@ -82,6 +89,11 @@ func syncFolder(dir string) error {
 
 // keep appends a head; it is on disk when keep returns.
 func (k *keptHeads) keep(h Head) error {
+	if k.count >= k.most {
+		if err := k.thin(); err != nil {
+			return fmt.Errorf("proof: thin the heads out: %w", err)
+		}
+	}
 	_, err := k.f.WriteAt(h.Note, k.end)
 	if err == nil {
 		err = k.f.Sync()
@@ -90,8 +102,41 @@ func (k *keptHeads) keep(h Head) error {
 		return fmt.Errorf("proof: keep a head: %w", errors.Join(err, k.f.Truncate(k.end)))
 	}
 	k.end += int64(len(h.Note))
+	k.count++
 	k.newest = h
 	return nil
+}
+
+// thin drops every second head, never the newest. The file is replaced by another: whenever
+// the process is killed, one of them is there.
+func (k *keptHeads) thin() (err error) {
+	var text []byte
+	number, left := 0, 0
+	if err := eachNote(io.NewSectionReader(k.f, 0, k.end), func(note []byte, _ int64) error {
+		if number++; number%2 == k.count%2 {
+			text = append(text, note...)
+			left++
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(k.path+".thinned", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(text); err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), k.path)
+	}
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	err = errors.Join(k.f.Close(), syncFolder(filepath.Dir(k.path)))
+	k.f, k.end, k.count = f, int64(len(text)), left
+	return err
 }
 
 func (k *keptHeads) close() error {
@@ -101,26 +146,30 @@ func (k *keptHeads) close() error {
 	return k.f.Close()
 }
 
-// KeptHeads reads the file of signed heads as it lies, and checks each. Half a head at its end
-// is passed over. Errors: fs.ErrNotExist, ErrHeads.
-func KeptHeads(path string, v *Verifier) (heads []Head, err error) {
+// KeptHeads reads the file of signed heads as it lies: those that v signed, and how many
+// others. Half a head at its end is passed over. Errors: fs.ErrNotExist, ErrHeads.
+func KeptHeads(path string, v *Verifier) (heads []Head, others int, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("proof: %w", err)
+		return nil, 0, fmt.Errorf("proof: %w", err)
 	}
 	defer f.Close()
 	err = eachNote(f, func(text []byte, _ int64) error {
 		h, err := v.Open(text)
+		if errors.Is(err, ErrSignature) {
+			others++
+			return nil
+		}
 		heads = append(heads, h)
 		return err
 	})
 	if err != nil && !errors.Is(err, errTorn) {
-		return nil, fmt.Errorf("%w: %s: %w", ErrHeads, path, err)
+		return nil, 0, fmt.Errorf("%w: %s: %w", ErrHeads, path, err)
 	}
-	return heads, nil
+	return heads, others, nil
 }
 
-// heads reads all that were signed, in the order of their sizes.
+// heads reads those that are kept, in the order of their sizes.
 func (k *keptHeads) heads() ([]Head, error) {
 	var all []Head
 	err := eachNote(io.NewSectionReader(k.f, 0, k.end), func(text []byte, _ int64) error {
