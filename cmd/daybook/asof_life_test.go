@@ -2,12 +2,16 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"daybook/commands"
 	"daybook/domain"
+	"daybook/projections/reports"
+	"daybook/projections/whatif"
 )
 
 var testMasterKey = "bW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW0="
@@ -18,6 +22,7 @@ type life struct {
 	zone  *time.Location
 	draft domain.RestaurantID // the second, until it is published
 	waits []string            // entries of waitlists
+	runs  []string            // imports of facts, as paths
 	did   map[string]int      // what was accepted, by kind
 }
 
@@ -30,8 +35,8 @@ func newLife(p *past) *life {
 	owner := p.as(p.owner)
 	policy := `{"holdMinutes":5,"horizonDays":20,"noticeMinutes":30,"bufferMinutes":10,"pacingCovers":14,"cancelMinutes":600,"tableBinding":"late",` +
 		`"turnMinutes":[{"upToParty":2,"minutes":90},{"upToParty":500,"minutes":120}]}`
-	for range 2 {
-		id := owner.openRestaurant(floor{tables: map[int]int{2: 3, 4: 2, 6: 1}, policy: policy})
+	for _, shifts := range []string{"", nightShifts} {
+		id := owner.openRestaurant(floor{tables: map[int]int{2: 3, 4: 2, 6: 1}, policy: policy, shifts: shifts})
 		p.restaurants = append(p.restaurants, domain.RestaurantID(id))
 	}
 	draft := owner.send("POST", "/restaurants", `{"name":"Draft","cuisine":"Test","address":"3 Test Street","city":"Testville","timeZone":"Europe/Berlin"}`).
@@ -48,6 +53,9 @@ func newLife(p *past) *life {
 	return l
 }
 
+// nightShifts go on past midnight, and past the hour that a change of the clocks repeats.
+const nightShifts = `[{"days":["mon","tue","wed","thu","fri","sat","sun"],"name":"night","opens":"17:00","lastSeating":"03:30","closes":"04:30","slotMinutes":30}]`
+
 // step does one thing, or is refused it.
 func (l *life) step() {
 	p := l.past
@@ -61,6 +69,7 @@ func (l *life) step() {
 		{"amend", 8, l.amend}, {"move", 6, l.move}, {"seat", 10, l.about("POST", "/seat", "")}, {"complete", 6, l.about("POST", "/complete", "")},
 		{"no-show", 5, l.about("POST", "/no-show", "")}, {"reinstate", 3, l.about("POST", "/reinstate", "")}, {"walk-in", 5, l.walkIn},
 		{"wait", 8, l.wait}, {"accept", 4, l.accept}, {"plan", 4, l.plan}, {"lapse", 5, l.lapse}, {"publish", 2, l.publish},
+		{"facts", 4, l.facts}, {"withdraw", 2, l.withdraw}, {"undo", 6, l.undo}, {"pin", 3, l.about("POST", "/pin", "")},
 	}
 	total := 0
 	for _, k := range kinds {
@@ -79,7 +88,7 @@ func (l *life) step() {
 
 func (l *life) summary() string {
 	var b strings.Builder
-	for _, name := range []string{"hold", "confirm", "cancel", "amend", "move", "seat", "complete", "no-show", "reinstate", "walk-in", "wait", "accept", "plan", "lapse", "publish"} {
+	for _, name := range slices.Sorted(maps.Keys(l.did)) {
 		fmt.Fprintf(&b, "%d× %s, ", l.did[name], name)
 	}
 	return b.String() + fmt.Sprintf("%d turned away", l.past.demand)
@@ -101,19 +110,26 @@ func (l *life) who() domain.UserID {
 
 // soon is a date, today more often than others.
 func (l *life) soon() string {
-	today := domain.DateOf(l.past.clock.now().In(l.zone))
-	return today.AddDays(max(0, l.past.r.IntN(9)-4)).String()
+	date := domain.DateOf(l.past.clock.now().In(l.zone)).AddDays(max(0, l.past.r.IntN(9)-4))
+	if !slices.Contains(l.past.dates, date) {
+		l.past.dates = append(l.past.dates, date)
+	}
+	return date.String()
 }
 
 func (l *life) time() string {
-	return fmt.Sprintf("%02d:%02d", 17+l.past.r.IntN(6), 30*l.past.r.IntN(2))
+	hour := 17 + l.past.r.IntN(6)
+	if l.past.r.IntN(6) == 0 {
+		hour = l.past.r.IntN(4)
+	}
+	return fmt.Sprintf("%02d:%02d", hour, 30*l.past.r.IntN(2))
 }
 
 func (l *life) hold() bool {
 	p := l.past
 	r := l.send(l.who(), "POST", "/reservations", fmt.Sprintf(`{"restaurantId":%q,"date":%q,"time":%q,"party":%d,"confirm":%v,"notes":"by the window"}`,
 		pick(p.r, p.restaurants), l.soon(), l.time(), 1+p.r.IntN(8), p.r.IntN(3) > 0))
-	if r.status == 409 {
+	if r.status == 409 || r.status == 422 { // a time that the clocks show twice is put on record, too
 		p.demand++
 	}
 	if r.status != 201 {
@@ -186,6 +202,47 @@ func (l *life) accept() bool {
 	return false
 }
 
+// facts records bookings of another system as they are there.
+func (l *life) facts() bool {
+	p := l.past
+	rows := "nr,date,time,pax,state,tables\n"
+	for n := range 1 + p.r.IntN(4) {
+		rows += fmt.Sprintf("%d,%s,%s,%d,%s,%s\n", n, l.soon(), l.time(), 1+p.r.IntN(8),
+			pick(p.r, []string{"confirmed", "confirmed", "seated", "completed", "cancelled", "no_show"}), pick(p.r, []string{"", "1", "2", "1+2", "99"}))
+	}
+	at := "/restaurants/" + string(pick(p.r, p.restaurants[:2])) + "/imports"
+	batch := fmt.Sprintf("b%d", l.did["facts"])
+	r := l.send(p.owner, "POST", at, fmt.Sprintf(`{"batch":%q,"data":%q,"mapping":{"source":"old","columns":{"externalId":"nr","date":"date",`+
+		`"time":"time","party":"pax","status":"state","tables":"tables"}}}`, batch, rows))
+	var told struct {
+		Problems []struct{ ReservationID string }
+	}
+	if r.status != 201 {
+		return false
+	}
+	r.json(p.t, &told)
+	for _, one := range told.Problems { // those in conflict are what staff see to
+		if one.ReservationID != "" && !slices.Contains(p.reservations, one.ReservationID) {
+			p.reservations = append(p.reservations, one.ReservationID)
+		}
+	}
+	l.runs = append(l.runs, at+"/"+batch)
+	return true
+}
+
+// withdraw takes an import back.
+func (l *life) withdraw() bool {
+	if len(l.runs) == 0 {
+		return false
+	}
+	return l.send(l.past.owner, "POST", pick(l.past.r, l.runs)+"/undo", fmt.Sprintf(`{"force":%v}`, l.past.r.IntN(2) == 0)).status == 200
+}
+
+// undo takes back what staff did last on a day.
+func (l *life) undo() bool {
+	return l.send(l.past.owner, "POST", "/restaurants/"+string(pick(l.past.r, l.past.restaurants))+"/days/"+l.soon()+"/undo", "{}").status == 200
+}
+
 // plan changes what days are opened with, and carries it to those that are open.
 func (l *life) plan() bool {
 	p := l.past
@@ -232,6 +289,56 @@ func (l *life) publish() bool {
 		return false
 	}
 	return l.send(l.past.owner, "POST", "/restaurants/"+string(l.draft)+"/publish", "").status == 200
+}
+
+// unchanged asks of each restaurant what its days would have come to under the plans that
+// they had: the same, and what the live reports tell of them.
+func (l *life) unchanged() {
+	p := l.past
+	p.awaitDemand()
+	q := whatif.Question{From: slices.Min(p.dates), To: slices.Max(p.dates), Now: p.now()}
+	owner, position := p.as(p.owner), strconv.FormatUint(uint64(p.head()), 10)
+	for _, id := range p.restaurants {
+		q.Restaurant = id
+		answer, err := whatif.Ask(p.t.Context(), p.h.engines.store, q)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		for _, d := range answer.Differences {
+			p.t.Errorf("%s: an unchanged plan makes a difference: %+v", id, d)
+		}
+		var covers struct{ Rows []reports.CoversRow }
+		var refused struct{ Rows []reports.RefusalsRow }
+		var seats struct{ Rows []reports.UtilisationRow }
+		for kind, into := range map[string]any{"covers": &covers, "refusals": &refused, "utilisation": &seats} {
+			owner.get(fmt.Sprintf("/restaurants/%s/reports/%s?from=%s&to=%s", id, kind, q.From, q.To), "Min-Ledger-Position", position).want(p.t, 200, "").json(p.t, into)
+		}
+		type figures struct{ NoShows, Cancelled, Refused, Offered, Sold int64 }
+		want, got := map[string]figures{}, map[string]figures{}
+		for _, day := range answer.Days {
+			h := day.History
+			want[day.Date.String()] = figures{int64(h.NoShows), int64(h.Cancelled), int64(h.RefusedInAll()), h.SeatMinutesOffered, h.SeatMinutesSold}
+		}
+		tell := func(date string, add func(*figures)) {
+			f := got[date]
+			add(&f)
+			got[date] = f
+		}
+		for _, r := range covers.Rows {
+			tell(r.Group, func(f *figures) { f.NoShows, f.Cancelled = r.NoShowParties, r.CancelledParties })
+		}
+		for _, r := range refused.Rows {
+			tell(r.Group, func(f *figures) { f.Refused += r.Requests })
+		}
+		for _, r := range seats.Rows {
+			tell(r.Group, func(f *figures) { f.Offered, f.Sold = r.OfferedSeatMinutes, r.SoldSeatMinutes })
+		}
+		for date, f := range want { // a what-if leaves out days of which there is nothing
+			if got[date] != f {
+				p.t.Errorf("%s on %s: the what-if has %+v, the reports %+v", id, date, f, got[date])
+			}
+		}
+	}
 }
 
 // broughtIn brings in reservations one by one, by a clock that follows them.

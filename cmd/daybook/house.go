@@ -129,6 +129,7 @@ func openHouse(ctx context.Context, cfg houseConfig) (h *house, err error) {
 	h.processes = append(h.processes, h.webhooks)
 	h.takeRebuilds()
 	h.takeExports()
+	takeWhatIfs(h.engines.admin, h.engines.store, cfg.clock)
 	h.running, h.failed = errgroup.WithContext(context.Background())
 	h.stop = func() {}
 	return h, nil

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -66,6 +67,7 @@ func (c *storeServeCommand) Run(ctx context.Context, out io.Writer) (err error) 
 	defer func() { err = errors.Join(err, store.Close()) }()
 	orders := takeOrders(c.Data)
 	takeBackups(orders, store.Store, c.Data)
+	takeWhatIfs(orders, store.Store, time.Now)
 	defer func() { err = errors.Join(err, orders.Close()) }()
 	return serveStoreAt(ctx, out, store.Store, accesses)
 }

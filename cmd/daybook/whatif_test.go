@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -109,7 +110,10 @@ func TestWhatIfRefusesBadInput(t *testing.T) {
 	for want, spoil := range map[string]func(*whatIfCommand){
 		"--from":                         func(c *whatIfCommand) { c.From = "soon" },
 		"--to: is before":                func(c *whatIfCommand) { c.To = "2016-12-31" },
+		"that are 3661 days":             func(c *whatIfCommand) { c.To = "2027-01-09" },
 		"is no data folder":              func(*whatIfCommand) {},
+		"spendPerCover.amount":           func(c *whatIfCommand) { c.Plan = file(`{"spendPerCover": {"amount": -1, "currency": "EUR"}}`) },
+		"want 0 to 1000000000000":        func(c *whatIfCommand) { c.SpendPerCover = "10000000000.01 EUR" },
 		`unknown field "turnMinutesBuy"`: func(c *whatIfCommand) { c.Plan = file(`{"turnMinutesBuy": 3}`) },
 		"no plan has deposits yet":       func(c *whatIfCommand) { c.Plan = file(`{"policy": {"deposit": {}}}`) },
 		"something follows":              func(c *whatIfCommand) { c.Plan = file(`{} {}`) },
@@ -179,5 +183,33 @@ func TestWhatIfOverHTTP(t *testing.T) {
 	e.owner.send(http.MethodPost, path, `{"from":"2026-11-02","to":"2026-11-01","plan":{}}`).want(t, 422, "invalid")
 	if after, err := e.h.engines.store.Head(t.Context()); err != nil || after != before {
 		t.Errorf("the ledger went from %d to %d: %v", before, after, err)
+	}
+
+	// The command has it answered by the process that has the data folder. A restaurant is
+	// found by the name that it has now, and asked once.
+	e.owner.send(http.MethodPatch, "/restaurants/"+e.restaurant, `{"name":"Renamed"}`).want(t, 200, "")
+	plan := filepath.Join(t.TempDir(), "plan.json")
+	if err := os.WriteFile(plan, []byte(`{"tables":[{"number":"1","capacity":2},{"number":"2","capacity":2},{"number":"3","capacity":2}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := whatIfCommand{
+		Data: e.h.cfg.Data, Restaurants: []string{"Renamed", e.restaurant}, From: e.date, To: e.date, Plan: plan, SpendPerCover: "20 EUR",
+		JSON: filepath.Join(t.TempDir(), "w.json"),
+	}
+	var out bytes.Buffer
+	if err := c.Run(t.Context(), &out); err != nil {
+		t.Fatal(err)
+	}
+	var all struct{ Restaurants []readapi.WhatIf }
+	if err := json.Unmarshal(must(os.ReadFile(c.JSON)), &all); err != nil {
+		t.Fatal(err)
+	}
+	got.Name = "Renamed"
+	if want := []readapi.WhatIf{got}; !reflect.DeepEqual(all.Restaurants, want) {
+		t.Errorf("got %+v\nwant %+v", all.Restaurants, want)
+	}
+	c.Restaurants = []string{"Nobody's"}
+	if err := c.Run(t.Context(), &out); err == nil || !strings.Contains(err.Error(), `there is no "Nobody's"`) {
+		t.Errorf("got %v", err)
 	}
 }

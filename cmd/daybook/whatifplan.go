@@ -15,12 +15,8 @@ import (
 	"daybook/internal/httpapi"
 )
 
-// readOtherPlan reads another plan, and what a cover spends, if the file says so.
-func readOtherPlan(path string) (o restaurant.OtherPlan, spend domain.Money, err error) {
-	raw, err := readBounded(path)
-	if err != nil {
-		return o, spend, err
-	}
+// parseOtherPlan reads another plan, and what a cover spends, if it says so.
+func parseOtherPlan(raw []byte) (o restaurant.OtherPlan, spend domain.Money, err error) {
 	var form struct {
 		httpapi.OtherPlan
 		SpendPerCover *httpapi.Money `json:"spendPerCover"`
@@ -29,21 +25,18 @@ func readOtherPlan(path string) (o restaurant.OtherPlan, spend domain.Money, err
 	d.DisallowUnknownFields()
 	if err := d.Decode(&form); err != nil {
 		if strings.Contains(strings.ToLower(err.Error()), "unknown field \"deposit") {
-			return o, spend, fmt.Errorf("%s: %w: no plan has deposits yet, so there is nothing to compare", path, err)
+			err = fmt.Errorf("%w: no plan has deposits yet, so there is nothing to compare", err)
 		}
-		return o, spend, fmt.Errorf("%s: %w", path, err)
+		return o, spend, err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return o, spend, fmt.Errorf("%s: something follows the plan", path)
+		return o, spend, errors.New("something follows the plan")
 	}
 	if o, err = form.Domain(); err != nil {
-		return o, spend, fmt.Errorf("%s: %w", path, err)
+		return o, spend, err
 	}
 	if spend, err = form.SpendPerCover.Domain(); err != nil {
-		return o, spend, fmt.Errorf("%s: spendPerCover.%w", path, err)
-	}
-	if spend.Amount < 0 {
-		return o, spend, fmt.Errorf("%s: spendPerCover.amount: want 0 or more", path)
+		return o, spend, fmt.Errorf("spendPerCover.%w", err)
 	}
 	return o, spend, nil
 }
@@ -64,5 +57,5 @@ func parseMoney(s string) (domain.Money, error) {
 	if err != nil {
 		return domain.Money{}, err
 	}
-	return domain.NewMoney(minor, m[3])
+	return (&httpapi.Money{Amount: minor, Currency: m[3]}).Domain()
 }

@@ -47,9 +47,12 @@ type NumberedCombination struct {
 	Capacity    int      `json:"capacity" minimum:"1" maximum:"500"`
 }
 
+// maxAmount times the covers of any answer is still a number that can be written.
+const maxAmount = 1_000_000_000_000
+
 // Money is an amount of one currency.
 type Money struct {
-	Amount   int64  `json:"amount" minimum:"0" maximum:"9007199254740991" doc:"in minor units"`
+	Amount   int64  `json:"amount" minimum:"0" maximum:"1000000000000" doc:"in minor units"`
 	Currency string `json:"currency" minLength:"3" maxLength:"3" doc:"ISO 4217"`
 }
 
@@ -57,6 +60,9 @@ type Money struct {
 func (f *Money) Domain() (domain.Money, error) {
 	if f == nil {
 		return domain.Money{}, nil
+	}
+	if f.Amount < 0 || f.Amount > maxAmount {
+		return domain.Money{}, fmt.Errorf("amount: %d: want 0 to %d", f.Amount, int64(maxAmount))
 	}
 	m, err := domain.NewMoney(f.Amount, f.Currency)
 	if err != nil {

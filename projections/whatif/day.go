@@ -27,8 +27,6 @@ type day struct {
 	refused   map[domain.Code]int // requests
 	unmet     map[domain.Code]int // in the other world
 	assumed   int                 // parties of the other world of whose coming nothing is known
-	met       *restaurantday.Plan // by which a request was refused before there was a book
-	metThere  *restaurantday.Plan
 	decisions int
 	dropped   []Difference
 }
@@ -219,48 +217,53 @@ func (d *day) first(hold restaurantday.Hold, r *refusal) ([]restaurantday.Event,
 	if d.other.State.Opened() {
 		return d.judged(hold)
 	}
-	var plans []*restaurantday.Plan
-	var closed domain.Code
+	var met *restaurantday.Plan
 	if d.history.Opened() {
-		plans = append(plans, d.history.Agreed())
+		met = d.history.Agreed()
 	} else {
-		for _, v := range d.r.openings(*r) {
-			plan, err := v.planOf(d.past.date)
-			if no, ok := domain.Rejected(err); ok {
-				closed = no.Code
-				continue
-			}
-			if err != nil {
-				return nil, "", err
-			}
-			plans = append(plans, plan)
+		var closed domain.Code
+		var err error
+		if met, closed, err = d.met(hold, r); met == nil {
+			return nil, closed, err
 		}
-	}
-	if len(plans) == 0 {
-		if closed == "" {
-			closed = domain.CodeNotOpened
-		}
-		return nil, closed, nil
-	}
-	met := plans[0]
-	if len(plans) > 1 && !refuses(plans[0], hold, r.Code, d) && refuses(plans[1], hold, r.Code, d) {
-		met = plans[1] // what history came to tells which of the two it met
 	}
 	other, err := d.r.other(d.past.date, met)
 	if err != nil {
 		return nil, "", err
 	}
-	d.met, d.metThere = met, other
 	hold.Opening = d.open(other, hold.Now)
 	return d.judged(hold)
 }
 
-// refuses reports whether a plan refuses a request on a day without a book, with this code.
-func refuses(plan *restaurantday.Plan, hold restaurantday.Hold, code domain.Code, d *day) bool {
-	hold.Opening = d.open(plan, hold.Now)
-	_, err := decider.Decide(decider.Initial(), hold)
-	no, ok := domain.Rejected(err)
-	return ok && no.Code == code
+// met is the plan on which a request was refused while its day had no book, or the code of a
+// restaurant that took no bookings then. Where the restaurant may have been one or another,
+// it is the one that refuses it as history did.
+func (d *day) met(hold restaurantday.Hold, r *refusal) (met *restaurantday.Plan, closed domain.Code, err error) {
+	closed = domain.CodeNotOpened
+	for i, v := range d.r.openings(*r) {
+		plan, err := v.planOf(d.past.date)
+		no, refused := domain.Rejected(err)
+		if err != nil && !refused {
+			return nil, "", err
+		}
+		code := domain.Code("")
+		if refused {
+			code = no.Code
+		} else {
+			hold.Opening = d.open(plan, hold.Now)
+			_, err := decider.Decide(decider.Initial(), hold)
+			if no, ok := domain.Rejected(err); ok {
+				code = no.Code
+			}
+		}
+		if i == 0 || code == r.Code {
+			met, closed = plan, code
+		}
+		if code == r.Code {
+			break
+		}
+	}
+	return met, closed, nil
 }
 
 func (d *day) judged(hold restaurantday.Hold) ([]restaurantday.Event, domain.Code, error) {

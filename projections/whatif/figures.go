@@ -10,7 +10,7 @@ import (
 
 // Figures is what a day, or several, came to in one world.
 type Figures struct {
-	Requests     int                 // bookings and walk-ins asked for, accepted or not
+	Requests     int                 // bookings and walk-ins asked for, accepted or not: see isDemand
 	Accepted     int                 // of those
 	Refused      map[domain.Code]int // of those, by the rule
 	Reservations int                 // that came, or are to come: confirmed, seated or completed
@@ -71,28 +71,45 @@ func (f Figures) Plus(o Figures) Figures {
 	return f
 }
 
+// isDemand reports whether an entry of the book is a request that was met. An offer to the
+// waitlist is none; a party that moved here asked on the day it moved from; and a fact that
+// was withdrawn is as if nobody had asked.
+func isDemand(r *restaurantday.Reservation) bool {
+	return r.Source != restaurantday.SourceWaitlist && r.Source != restaurantday.SourceMove && r.Status != restaurantday.StatusWithdrawn
+}
+
 // sideBySide is the figures of both worlds.
 func (d *day) sideBySide(now domain.Instant) (a Day, err error) {
-	if plan := d.history.Agreed(); plan != nil && !d.other.State.Opened() {
-		if d.metThere, err = d.r.other(d.past.date, plan); err != nil {
+	here := d.history.Agreed()
+	if here == nil {
+		if here, err = d.r.unopened(d.past.date); err != nil {
+			return a, err
+		}
+	}
+	there := here
+	if here != nil && !d.other.State.Opened() {
+		if there, err = d.r.other(d.past.date, here); err != nil {
 			return a, err
 		}
 	}
 	a = Day{
 		Date:    d.past.date,
-		History: figures(d.history, d.met, d.refused, now),
-		WhatIf:  figures(d.other.State, d.metThere, d.unmet, now),
+		History: figures(d.history, here, d.refused, now),
+		WhatIf:  figures(d.other.State, there, d.unmet, now),
 	}
 	a.WhatIf.Assumed = d.assumed
 	return a, nil
 }
 
-// figures is what a day came to. Met is the plan that its requests met where it has no book.
-func figures(s restaurantday.State, met *restaurantday.Plan, refused map[domain.Code]int, now domain.Instant) Figures {
+// figures is what a day came to. Plan is what it offers where it has no book; nil for
+// nothing.
+func figures(s restaurantday.State, plan *restaurantday.Plan, refused map[domain.Code]int, now domain.Instant) Figures {
 	f := Figures{Refused: refused}
 	for n := uint32(1); int(n) <= s.Reservations(); n++ {
 		r, _ := s.Reservation(n)
-		f.Accepted++
+		if isDemand(r) {
+			f.Accepted++
+		}
 		switch statusAt(r, now) {
 		case restaurantday.StatusConfirmed, restaurantday.StatusSeated, restaurantday.StatusCompleted:
 			covers := int(r.Party)
@@ -109,8 +126,8 @@ func figures(s restaurantday.State, met *restaurantday.Plan, refused map[domain.
 		}
 	}
 	f.Requests = f.Accepted + f.RefusedInAll()
-	if !s.Opened() && met != nil {
-		s = decider.Fold(s, restaurantday.Opened{Plan: *met}) // nobody had a table, but the seats were there
+	if !s.Opened() && plan != nil {
+		s = decider.Fold(s, restaurantday.Opened{Plan: *plan}) // nobody had a table, but the seats were there
 	}
 	if s.Opened() {
 		for _, shift := range reports.SeatTimeOf(s) {

@@ -83,7 +83,7 @@ func (d *day) note(events []restaurantday.Event, no *domain.Rejection) {
 		q.unmet = NoPlace
 		if no != nil {
 			q.unmet = no.Code
-			if q.kind != KindWaitlist {
+			if q.kind != KindWaitlist && q.kind != KindMove {
 				d.unmet[no.Code]++
 			}
 		}

@@ -178,6 +178,29 @@ func (v version) planOf(date domain.ServiceDate) (*restaurantday.Plan, error) {
 	return v.state.DayPlan(date, v.revision, loc)
 }
 
+// unopened is what a date without a book offers: by the plan that the restaurant had when
+// the day was over, or has now, as the report of utilisation has it; nil where it took no
+// bookings.
+func (h *history) unopened(date domain.ServiceDate) (*restaurantday.Plan, error) {
+	s := h.latest()
+	loc, err := zone(s.Profile.TimeZone)
+	if err != nil {
+		return nil, err
+	}
+	over := date.AddDays(1).Clock(s.DayBoundary, loc)
+	for _, v := range slices.Backward(h.versions) {
+		if v.at >= over {
+			continue
+		}
+		plan, err := v.planOf(date)
+		if _, refused := domain.Rejected(err); refused {
+			return nil, nil
+		}
+		return plan, err
+	}
+	return nil, nil
+}
+
 // openings are the restaurants that a refusal of a day without a book may have seen, the
 // likelier first: as it was at that instant or, for what was brought in later, as it was
 // when the refusal went on record.

@@ -13,6 +13,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/restaurant"
 	"daybook/domain/restaurantday"
+	"daybook/eventstore/codec"
 )
 
 // book asks for a table, confirmed at once, and returns its number; 0 where it is refused.
@@ -218,6 +219,62 @@ func TestAMoveThatIsRefusedThere(t *testing.T) {
 	expect(t, w.differences(t, asked(2, one)),
 		"2025-11-21 booking 1 of 4: moved 2 → confirmed 2",
 		"2025-11-22 move 2 of 4: confirmed 3 → no_table")
+	// It asked once, whatever came of its move.
+	a, _ := w.ask(t, asked(2, one))
+	type count struct{ Requests, Accepted, Reservations int }
+	var got []count
+	for _, d := range a.Days {
+		for _, f := range []Figures{d.History, d.WhatIf} {
+			got = append(got, count{f.Requests, f.Accepted, f.Reservations})
+		}
+	}
+	if want := []count{{1, 1, 0}, {1, 1, 1}, {1, 1, 2}, {1, 1, 1}}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// An offer that nobody took is no request.
+func TestAnOfferIsNoRequest(t *testing.T) {
+	w := opened(t, firstFit())
+	now, seven := w.at(friday, 12, 0), w.at(friday, 19, 0)
+	first := w.book(t, friday, now, seven, 4)
+	w.book(t, friday, now, seven, 4)
+	who := domain.Diner(diner[1])
+	_, err := w.do(friday, w.id(), who, restaurantday.JoinWaitlist{Now: now, Actor: who, Diner: who.User, Party: 4, From: seven, To: seven})
+	must(t, err)
+	w.staff(t, friday, restaurantday.Cancel{Now: now + minute, Actor: domain.Staff(owner), Number: first})
+	_, err = w.do(friday, [16]byte{}, domain.System(), restaurantday.Lapse{Now: now + 60*minute})
+	must(t, err)
+	a, _ := w.ask(t, asked(1, restaurant.OtherPlan{}))
+	if s := w.days[friday]; s.Reservations() != 3 || a.Days[0].History.Requests != 2 || a.Days[0].WhatIf.Requests != 2 {
+		t.Errorf("%d entries, %+v", s.Reservations(), a.Days[0])
+	}
+}
+
+// A restaurant that was published between a refusal and its record refused it as a draft.
+func TestARefusalThatWasPutOnRecordLater(t *testing.T) {
+	w := newTown()
+	by := domain.Staff(owner)
+	must(t, w.run(
+		restaurant.Register{Now: 1, Actor: by, ID: inn, Owner: owner, Zone: w.zone, Profile: restaurant.Profile{
+			Name: "Inn", Cuisine: "any", Address: "1 Street", City: "Berlin", TimeZone: berlin,
+		}},
+		restaurant.SetHours{Now: 1, Actor: by, Shifts: []restaurant.Shift{
+			{Days: restaurant.EveryDay, Name: "dinner", Opens: 18 * 60, LastSeating: 21 * 60, Closes: 23 * 60, SlotMinutes: 30},
+		}},
+		restaurant.AddTable{Now: 1, Actor: by, Table: restaurantday.Table{ID: domain.NewTableID([16]byte{1}), Number: "1", Min: 1, Max: 2}},
+	))
+	now := w.at(friday, 12, 0)
+	must(t, w.run(restaurant.Publish{Now: now + 1, Actor: by}))
+	w.append(codec.DemandStream(inn, friday), w.id(), domain.Actor{Kind: domain.ActorDiner}, restaurantday.Refused{
+		Stamp: domain.Stamp{At: now}, Code: domain.CodeClosed, Party: 2, Time: "12:30", By: domain.ActorDiner,
+	})
+	expect(t, w.differences(t, asked(1, restaurant.OtherPlan{})))
+	// What the day offers is what it offered in the end.
+	a, _ := w.ask(t, asked(1, restaurant.OtherPlan{}))
+	if offered := a.Days[0].History.SeatMinutesOffered; offered != 2*5*60 || a.Days[0].WhatIf.SeatMinutesOffered != offered {
+		t.Errorf("%+v", a.Days[0])
+	}
 }
 
 // Under any other plan what-ifs end, and every request that history knows is answered for
