@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -82,8 +83,8 @@ type FactsReport struct {
 // each they fit into an append.
 const factsAtOnce = 128
 
-// errImportOver says that a run was ended, or is being undone, while it was under way.
-var errImportOver = errors.New("commands: the import is no longer under way")
+// errImportOver says that a batch was taken back, or is being, while a run of it was under way.
+var errImportOver = errors.New("commands: the import was undone meanwhile")
 
 // RecordFacts records a batch. What was broken off, by a crash at any point, goes on when
 // the same batch is sent again: what is recorded already is found in its day's book.
@@ -108,9 +109,12 @@ func (a *App) RecordFacts(ctx context.Context, c Caller, id domain.RestaurantID,
 	if !ok {
 		return FactsReport{}, fmt.Errorf("commands: batch %s of %s was begun and is not there", run.batch, id)
 	}
-	run.n, run.look = m.Run, false
+	run.n, run.look, run.imports = m.Run, false, begun.State.Imports
 	run.report.Position, run.report.Replayed = begun.Position, begun.Replayed
 	if err := run.known(ctx); err != nil {
+		return FactsReport{}, err
+	}
+	if err := run.clear(ctx); err != nil {
 		return FactsReport{}, err
 	}
 	if begun.Replayed {
@@ -120,10 +124,20 @@ func (a *App) RecordFacts(ctx context.Context, c Caller, id domain.RestaurantID,
 		}
 		run.look = now.Status != restaurant.ImportRunning || now.Run != run.n
 	}
-	err = run.eachDay(ctx, run.record)
-	if errors.Is(err, errImportOver) {
+	// A day that finds the batch taken back cuts none off in the middle of a write, of which
+	// nobody would take anything back: each looks for itself.
+	var over atomic.Bool
+	err = run.eachDay(ctx, func(ctx context.Context, date domain.ServiceDate, rows []int) error {
+		err := run.record(ctx, date, rows)
+		if errors.Is(err, errImportOver) {
+			over.Store(true)
+			return nil
+		}
+		return err
+	})
+	if err == nil && over.Load() {
 		return FactsReport{}, domain.Reject(domain.CodeImportRunning, fmt.Sprintf(
-			"batch %s was undone, or ended by somebody else, while it was being recorded", run.batch), domain.Reason{Rule: "import"})
+			"batch %s was undone while it was being recorded", run.batch), domain.Reason{Rule: "import"})
 	}
 	if err != nil {
 		return FactsReport{}, err
@@ -157,7 +171,9 @@ func (a *App) PreviewFacts(ctx context.Context, c Caller, id domain.RestaurantID
 	if err != nil {
 		return FactsReport{}, err
 	}
-	run.report.Import, _ = decider.Fold(run.r.State, events...).Import(run.batch)
+	begun := decider.Fold(run.r.State, events...)
+	run.report.Import, _ = begun.Import(run.batch)
+	run.imports = begun.Imports
 	run.n = run.report.Import.Run
 	if err := run.known(ctx); err != nil {
 		return FactsReport{}, err
@@ -183,7 +199,9 @@ type factRun struct {
 	keys          []factKey // of rows
 	days          map[domain.ServiceDate][]int
 	dates         []domain.ServiceDate
+	imports       []restaurant.Import             // the restaurant's, as they were when the run began
 	elsewhere     map[string]domain.ReservationID // bookings of the source that stand on a day, by their id there
+	late          map[domain.ServiceDate]bool     // where something stands of what was taken back
 
 	mu      sync.Mutex
 	results []FactResult // of rows
@@ -257,9 +275,9 @@ func (f *factRun) state(ctx context.Context) (restaurant.Import, error) {
 // known finds the bookings of the source that earlier runs recorded, whatever day they were
 // on then.
 func (f *factRun) known(ctx context.Context) error {
-	f.elsewhere = map[string]domain.ReservationID{}
+	f.elsewhere, f.late = map[string]domain.ReservationID{}, map[domain.ServiceDate]bool{}
 	dates := map[domain.ServiceDate]bool{}
-	for _, m := range f.r.State.Imports {
+	for _, m := range f.imports {
 		for _, date := range m.Reaches(f.source) {
 			dates[date] = true
 		}
@@ -275,7 +293,12 @@ func (f *factRun) known(ctx context.Context) error {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			for _, number := range d.State.Facts() {
-				if r, ok := d.State.Reservation(number); ok && r.Fact.Source == f.source {
+				r, _ := d.State.Reservation(number)
+				switch {
+				case r.Fact.Source != f.source:
+				case f.isLate(r):
+					f.late[date] = true
+				default:
 					f.elsewhere[r.Fact.External] = d.State.ID(number)
 				}
 			}

@@ -65,9 +65,44 @@ func (f *factRun) command(i int, now domain.Instant, open *restaurantday.Open) r
 	}
 }
 
-// record puts rows of one day into its book. It looks before each write whether the run is
-// still under way, and after it: what came in while the batch was taken back goes with it,
-// but nothing that a later run recorded.
+// A batch can be taken back while a run of it is in the middle of a write. That write comes
+// in late: the run takes it back itself when it sees so, and where it was killed before, the
+// next undoing does, or the next run of the source. Until then nothing may rely on it: a
+// later run of the file that took such a booking for known would lose it.
+
+// isLate reports whether r came in with a run that is over, and nobody touched it since.
+func (f *factRun) isLate(r *restaurantday.Reservation) bool {
+	return !r.Touched() && slices.ContainsFunc(f.imports, func(m restaurant.Import) bool {
+		return m.Batch == r.Fact.Batch && r.Fact.Run <= m.Over
+	})
+}
+
+// withdrawals takes back what came in late on a day.
+func (f *factRun) withdrawals(date domain.ServiceDate, now domain.Instant) (list []restaurantday.Withdraw) {
+	for _, m := range f.imports {
+		if m.Over > 0 && slices.Contains(m.Reaches(f.source), date) {
+			list = append(list, restaurantday.Withdraw{Now: now, Actor: f.actor, Batch: m.Batch, Run: m.Over})
+		}
+	}
+	return list
+}
+
+// clear takes back what came in late on any day that batches of the source reach: the file
+// may have the same booking on another.
+func (f *factRun) clear(ctx context.Context) error {
+	for date := range f.late {
+		for _, c := range f.withdrawals(date, 0) {
+			if _, err := f.a.withdrawDay(ctx, f.r.State.ID, date, c, f.meta); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// record puts rows of one day into its book, each write after what came in late is taken
+// back. It looks before each write whether the run is still under way, and after it: what
+// came in while the batch was taken back goes with it, but nothing that a later run recorded.
 func (f *factRun) record(ctx context.Context, date domain.ServiceDate, rows []int) error {
 	stream := codec.DayStream(f.r.State.ID, date)
 	if f.look {
@@ -86,19 +121,29 @@ func (f *factRun) record(ctx context.Context, date domain.ServiceDate, rows []in
 		if err != nil {
 			return err
 		}
-		requests := make([]Request[restaurantday.Command], len(some))
-		for k, i := range some {
-			requests[k] = Request[restaurantday.Command]{Command: f.command(i, now, open), Meta: f.meta}
+		var requests []Request[restaurantday.Command]
+		for _, c := range f.withdrawals(date, now) {
+			requests = append(requests, Request[restaurantday.Command]{Command: c, Meta: f.meta})
+		}
+		first := len(requests)
+		for _, i := range some {
+			requests = append(requests, Request[restaurantday.Command]{Command: f.command(i, now, open), Meta: f.meta})
 		}
 		decided, err := f.a.days.handleAll(ctx, stream, requests, nil)
 		if err != nil {
 			return err
 		}
+		for _, d := range decided[:first] {
+			if d.err != nil {
+				return d.err
+			}
+		}
 		for k, i := range some {
-			if err := f.came(i, decided[k].State, decided[k].err); err != nil {
+			d := decided[first+k]
+			if err := f.came(i, d.State, d.err); err != nil {
 				return err
 			}
-			f.reached(decided[k].Position)
+			f.reached(d.Position)
 		}
 		if err := f.underWay(ctx); errors.Is(err, errImportOver) {
 			late := restaurantday.Withdraw{Actor: f.actor, Batch: f.batch, Run: f.n}
@@ -113,16 +158,15 @@ func (f *factRun) record(ctx context.Context, date domain.ServiceDate, rows []in
 	return nil
 }
 
-// underWay is errImportOver where the run was ended or undone.
+// underWay is errImportOver where the batch was taken back since the run began. That another
+// process brought the same run to its end is no matter, nor that a later one began since: all
+// that is left is known.
 func (f *factRun) underWay(ctx context.Context) error {
 	m, err := f.state(ctx)
-	if err != nil || (m.Run == f.n && m.Status == restaurant.ImportRunning) {
-		return err
+	if err == nil && f.n <= m.Over {
+		err = errImportOver
 	}
-	if m.Run == f.n && m.Status == restaurant.ImportDone {
-		return nil // another process brought the same run to its end: all that is left is known
-	}
-	return errImportOver
+	return err
 }
 
 func (f *factRun) reached(p eventstore.Position) {
@@ -143,6 +187,13 @@ func (f *factRun) preview(ctx context.Context, date domain.ServiceDate, rows []i
 		return err
 	}
 	state := d.State
+	for _, c := range f.withdrawals(date, now) {
+		events, err := f.a.cfg.Day.Decide(state, c)
+		if err != nil {
+			return err
+		}
+		state = f.a.cfg.Day.Fold(state, events...)
+	}
 	for _, i := range rows {
 		events, err := f.a.cfg.Day.Decide(state, f.command(i, now, open))
 		state = f.a.cfg.Day.Fold(state, events...)

@@ -26,7 +26,7 @@ func TestJanuaryAsFacts(t *testing.T) {
 		t.Skip("no data to run on: ", err)
 	}
 	most := 20
-	if os.Getenv("DAYBOOK_SOAK") == "1" {
+	if soak() {
 		most = 1 << 20
 	}
 	h := newHouse(t)

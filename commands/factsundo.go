@@ -75,7 +75,7 @@ func (a *App) UndoFacts(ctx context.Context, c Caller, id domain.RestaurantID, b
 		group.Go(func() error {
 			d, err := a.days.state(gctx, codec.DayStream(id, date), 0)
 			if err == nil && m.Status == restaurant.ImportUndoing && len(d.State.Facts()) > 0 {
-				d, err = a.withdrawDay(gctx, id, date, restaurantday.Withdraw{Actor: who, Batch: batch, Force: m.Forced}, meta)
+				d, err = a.withdrawDay(gctx, id, date, restaurantday.Withdraw{Actor: who, Batch: batch, Run: m.Over, Force: m.Forced}, meta)
 			}
 			if err != nil {
 				return err
@@ -96,7 +96,7 @@ func (a *App) UndoFacts(ctx context.Context, c Caller, id domain.RestaurantID, b
 		return cmp.Or(cmp.Compare(a.StartsAt, b.StartsAt), cmp.Compare(a.ID, b.ID))
 	})
 	ended, err := a.restaurants.handle(ctx, stream, Request[restaurant.Command]{
-		Command: restaurant.EndUndoImport{Now: a.now(), Actor: who, Batch: batch, Withdrawn: withdrawn, Kept: len(done.Kept)}, Meta: meta,
+		Command: restaurant.EndUndoImport{Now: a.now(), Actor: who, Batch: batch, Run: m.Over, Withdrawn: withdrawn, Kept: len(done.Kept)}, Meta: meta,
 	})
 	if err != nil {
 		return FactsUndone{}, err

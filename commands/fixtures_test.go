@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -48,6 +49,9 @@ func mustDate(s string) domain.ServiceDate {
 	}
 	return d
 }
+
+// soak tells whether the large counts were asked for.
+func soak() bool { return os.Getenv("DAYBOOK_SOAK") == "1" }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -245,7 +244,7 @@ func (r *recorder) draw(rng *rand.Rand) asked {
 func TestADayIsLinear(t *testing.T) {
 	const tables, clients, steps = 2, 5, 24
 	seeds := uint64(12)
-	if os.Getenv("DAYBOOK_SOAK") == "1" {
+	if soak() {
 		seeds = 1000
 	}
 	for seed := range seeds {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"reflect"
 	"sync"
 	"testing"
@@ -67,7 +66,7 @@ func erratic(store eventstore.Store, seed uint64) eventstore.Store {
 // place in the log at which it was true, within the time in which it was asked for.
 func TestEveryAnswerHasItsPlace(t *testing.T) {
 	seeds, steps := 3, 25
-	if os.Getenv("DAYBOOK_SOAK") == "1" {
+	if soak() {
 		seeds, steps = 200, 60
 	}
 	for seed := range uint64(seeds) {

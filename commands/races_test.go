@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -263,7 +262,7 @@ func (r *ring) audit(c race, times bool) error {
 
 func TestRaces(t *testing.T) {
 	rounds := 40
-	if os.Getenv("DAYBOOK_SOAK") == "1" {
+	if soak() {
 		rounds = 10_000
 	}
 	for name, c := range races() {

@@ -32,6 +32,7 @@ type Import struct {
 	Source    string // the other system; a booking's id there names it for ever
 	Status    ImportStatus
 	Run       uint32               // how often it was begun anew
+	Over      uint32               // runs up to this one are over: the batch was taken back since; 0 for none
 	Digest    string               // of what the last run reads: another file has another
 	Rows      int                  // of the last run
 	Dates     []domain.ServiceDate // that any run reaches, rising
@@ -86,6 +87,9 @@ type EndImport struct {
 // is being taken back in the same way, and where it was and nothing of it is left. A run
 // that was cut off in the middle of a write can leave something all the same: whoever saw
 // that says so with Left, and it is begun again.
+//
+// Refused with domain.CodeImportRunning while another batch of the same source is not ended:
+// that run has found bookings recorded that would be gone when it says so.
 type BeginUndoImport struct {
 	Now   domain.Instant
 	Actor domain.Actor
@@ -94,12 +98,13 @@ type BeginUndoImport struct {
 	Left  bool // facts of it stand in a day's book
 }
 
-// EndUndoImport says what was taken back of a batch. It is already so where it is not being
-// taken back.
+// EndUndoImport says what was taken back of a batch. It is already so where those runs of it
+// are not being taken back.
 type EndUndoImport struct {
 	Now             domain.Instant
 	Actor           domain.Actor
 	Batch           string
+	Run             uint32 // up to which it was taken back
 	Withdrawn, Kept int
 }
 
@@ -189,7 +194,7 @@ func (s State) decideImports(c Command) ([]Event, error) {
 		return s.beginUndoImport(c)
 	case EndUndoImport:
 		m, ok := s.Import(c.Batch)
-		if err := s.allow(c.Actor); err != nil || !ok || m.Status != ImportUndoing {
+		if err := s.allow(c.Actor); err != nil || !ok || m.Status != ImportUndoing || m.Over != c.Run {
 			return nil, err
 		}
 		return []Event{ImportUndone{Stamp: s.stamp(c.Now), Batch: c.Batch, Withdrawn: c.Withdrawn, Kept: c.Kept}}, nil
@@ -221,9 +226,7 @@ func (s State) beginImport(c BeginImport) ([]Event, error) {
 		case other.Batch == c.Batch && other.Status == ImportRunning && other.Digest == c.Digest:
 			run = other.Run
 		case other.Source == c.Source && other.Status == ImportRunning:
-			return nil, domain.Reject(domain.CodeImportRunning, fmt.Sprintf(
-				"batch %s of the same source is not ended: send its own file again to finish it, or undo it", other.Batch),
-				domain.Reason{Rule: "import", Actual: int64(other.Rows)})
+			return nil, notEnded(other)
 		case other.Source == c.Source && other.Status == ImportUndoing:
 			return nil, domain.Reject(domain.CodeImportRunning, fmt.Sprintf(
 				"batch %s of the same source is being undone: finish that first", other.Batch), domain.Reason{Rule: "import", Actual: int64(other.Rows)})
@@ -240,6 +243,12 @@ func (s State) beginImport(c BeginImport) ([]Event, error) {
 	}}, nil
 }
 
+func notEnded(other Import) error {
+	return domain.Reject(domain.CodeImportRunning, fmt.Sprintf(
+		"batch %s of the same source is not ended: send its own file again to finish it, or undo it", other.Batch),
+		domain.Reason{Rule: "import", Actual: int64(other.Rows)})
+}
+
 func (s State) beginUndoImport(c BeginUndoImport) ([]Event, error) {
 	if err := s.allow(c.Actor); err != nil {
 		return nil, err
@@ -250,6 +259,11 @@ func (s State) beginUndoImport(c BeginUndoImport) ([]Event, error) {
 		return nil, domain.Reject(domain.CodeNotFound, "no such batch")
 	case m.Status == ImportUndoing && m.Forced == c.Force, m.Status == ImportTaken && m.Kept == 0 && !c.Left:
 		return nil, nil
+	}
+	for _, other := range s.Imports {
+		if other.Batch != c.Batch && other.Source == m.Source && other.Status == ImportRunning {
+			return nil, notEnded(other)
+		}
 	}
 	return []Event{ImportUndoBegun{Stamp: s.stamp(c.Now), Batch: c.Batch, Force: c.Force}}, nil
 }
@@ -276,7 +290,7 @@ func evolveImports(s State, e Event) State {
 	case ImportEnded:
 		edit(e.Batch, func(m *Import) { m.Status, m.Counts, m.EndedAt = ImportDone, e.Counts, e.At })
 	case ImportUndoBegun:
-		edit(e.Batch, func(m *Import) { m.Status, m.Forced = ImportUndoing, e.Force })
+		edit(e.Batch, func(m *Import) { m.Status, m.Forced, m.Over = ImportUndoing, e.Force, m.Run })
 	case ImportUndone:
 		edit(e.Batch, func(m *Import) { m.Status, m.Withdrawn, m.Kept, m.UndoneAt = ImportTaken, e.Withdrawn, e.Kept, e.At })
 	}

@@ -93,7 +93,7 @@ type Withdraw struct {
 	Now   domain.Instant
 	Actor domain.Actor
 	Batch string
-	Run   uint32 // only what this run of the batch recorded; 0 for all runs
+	Run   uint32 // only what runs of the batch up to this one recorded; 0 for all runs
 	Force bool
 }
 
@@ -133,11 +133,23 @@ func (Recorded) dayEvent()  {}
 func (Withdrawn) dayEvent() {}
 
 // Facts lists the entries that were recorded as facts and not taken back, by number.
-func (s State) Facts() []uint32 { return s.facts }
+func (s State) Facts() (numbers []uint32) {
+	if s.facts.n == 0 {
+		return nil
+	}
+	for _, page := range s.book.pages {
+		for _, r := range page {
+			if r.Fact != nil && r.Status != StatusWithdrawn {
+				numbers = append(numbers, r.Number)
+			}
+		}
+	}
+	return numbers
+}
 
 // FactOf finds the entry that a booking of another system has, if it was not taken back.
 func (s State) FactOf(source, external string) (*Reservation, bool) {
-	for _, number := range s.facts {
+	for _, number := range s.facts.near(source, external) {
 		if r, ok := s.book.get(number); ok && r.Fact.External == external && r.Fact.Source == source {
 			return r, true
 		}
@@ -145,13 +157,60 @@ func (s State) FactOf(source, external string) (*Reservation, bool) {
 	return nil, false
 }
 
+// factIndex is the numbers of the facts that stand, by a hash of where they come from. It is
+// in pieces so that one more copies little: an import can bring thousands to one day.
+type factIndex struct {
+	pieces [][]uint32 // none before the first fact
+	n      int
+}
+
+const factPieces = 256
+
+// piece is where a booking of another system belongs, by FNV-1a of its source and id there.
+func (factIndex) piece(source, external string) int {
+	h := uint32(2166136261)
+	for _, part := range [2]string{source, external} {
+		for i := range len(part) {
+			h = (h ^ uint32(part[i])) * 16777619
+		}
+	}
+	return int((h ^ h>>16) % factPieces)
+}
+
+// near lists the facts among which a booking is, if it stands.
+func (x factIndex) near(source, external string) []uint32 {
+	if x.n == 0 {
+		return nil
+	}
+	return x.pieces[x.piece(source, external)]
+}
+
+// with returns an index with one fact more.
+func (x factIndex) with(f *Fact, number uint32) factIndex {
+	next := factIndex{make([][]uint32, factPieces), x.n + 1}
+	copy(next.pieces, x.pieces)
+	i := x.piece(f.Source, f.External)
+	next.pieces[i] = append(slices.Clip(next.pieces[i]), number)
+	return next
+}
+
+// without returns an index with one fact less.
+func (x factIndex) without(f *Fact, number uint32) factIndex {
+	next := factIndex{slices.Clone(x.pieces), x.n - 1}
+	i := x.piece(f.Source, f.External)
+	next.pieces[i] = withoutNumber(next.pieces[i], number)
+	return next
+}
+
 func evolveFacts(s State, e Event) State {
 	switch e := e.(type) {
 	case Recorded:
 		s = s.recorded(e)
 	case Withdrawn:
+		if r, ok := s.book.get(e.Number); ok && r.Fact != nil && r.Status != StatusWithdrawn {
+			s.facts = s.facts.without(r.Fact, e.Number)
+		}
 		s = s.ended(e.Number, e.At, StatusWithdrawn, nil)
-		s.facts = withoutNumber(s.facts, e.Number)
 	}
 	return s
 }
@@ -175,7 +234,7 @@ func (s State) recorded(e Recorded) State {
 	default: // nobody sat down yet, or ever
 	}
 	s.book = s.book.put(r)
-	s.facts = append(slices.Clip(s.facts), e.Number)
+	s.facts = s.facts.with(r.Fact, e.Number)
 	if r.Status.Live() || (r.Status == StatusCompleted && e.Occupied.From < e.Occupied.To) {
 		s.Occupancy = s.place(s.bookingOf(r))
 	}

@@ -250,9 +250,9 @@ func (s State) withdraw(c Withdraw) ([]Event, error) {
 		return nil, domain.Reject(domain.CodeForbidden, "only the restaurant's own people can do that")
 	}
 	var numbers []uint32
-	for _, number := range s.facts {
+	for _, number := range s.Facts() {
 		r, ok := s.book.get(number)
-		if ok && r.Fact.Batch == c.Batch && (c.Run == 0 || r.Fact.Run == c.Run) && r.Withdrawable(c.Force) && len(numbers) < WithdrawnAtOnce {
+		if ok && r.Fact.Batch == c.Batch && (c.Run == 0 || r.Fact.Run <= c.Run) && r.Withdrawable(c.Force) && len(numbers) < WithdrawnAtOnce {
 			numbers = append(numbers, number)
 		}
 	}

@@ -19,8 +19,8 @@ type State struct {
 	book     book
 	pending  []pending // holds that wait for confirmation, by expiry
 	waitlist waitlist
-	seated   []uint32 // entries that sit, by when they were seated
-	facts    []uint32 // entries that were recorded as facts and not taken back, by number
+	seated   []uint32  // entries that sit, by when they were seated
+	facts    factIndex // of those that were not taken back
 	turns    turns
 	actions  []Action // staff's last, oldest first
 	acted    uint32   // how many there were in all

@@ -247,12 +247,14 @@ func ofEntry(
 		withdraw := restaurantday.Withdraw{Now: now, Actor: who, Batch: e.Batch}
 		forced, ofRun := withdraw, withdraw
 		forced.Force = true
-		list := []restaurantday.Command{withdraw, forced}
-		if r, ok := before.Reservation(e.Number); ok && r.Fact != nil {
-			ofRun.Run = r.Fact.Run
-			list = append(list, ofRun)
+		for _, also := range append([]restaurantday.Event{e}, rest...) {
+			if w, ok := also.(restaurantday.Withdrawn); ok && w.Batch == e.Batch {
+				if r, ok := before.Reservation(w.Number); ok && r.Fact != nil {
+					ofRun.Run = max(ofRun.Run, r.Fact.Run)
+				}
+			}
 		}
-		return list
+		return []restaurantday.Command{withdraw, forced, ofRun}
 	case restaurantday.MoveAborted:
 		return one(restaurantday.AbortMove{Now: now, Actor: who, Number: e.Number, Move: e.Move, Reason: e.Reason})
 	}
