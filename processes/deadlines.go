@@ -29,17 +29,23 @@ type Deadlines struct {
 	rule    rule
 	open    map[key]*deadline
 	due     dueHeap
-	at      eventstore.Position // all up to here has been read
-	saved   eventstore.Position
+	at      feed.Place // all up to here has been read
+	saved   feed.Place
 	reading eventstore.EventID // the record that see is shown, and its metadata
 	beside  codec.Metadata
 	live    atomic.Bool
 	waiting atomic.Int64
 }
 
+// Ledger is what a process reads.
+type Ledger interface {
+	eventstore.Reader
+	eventstore.Subscriber
+}
+
 // Config is what every process needs. All but Clock and Log must be set.
 type Config struct {
-	Store       eventstore.Subscriber
+	Store       Ledger
 	Codec       *codec.Codec
 	Checkpoints Checkpoints
 	Clock       func() time.Time
@@ -83,7 +89,7 @@ const (
 type deadline struct {
 	key
 	at    domain.Instant
-	after eventstore.Position // the record before the one that set it
+	after feed.Place // the record before the one that set it
 	tries int
 	index int // in the heap
 	// cause is the record that set it, correlation what that shares with all that followed
@@ -115,7 +121,10 @@ func (d *Deadlines) Live() bool { return d.live.Load() }
 // Waiting is how many deadlines are open.
 func (d *Deadlines) Waiting() int { return int(d.waiting.Load()) }
 
-// Run reads the feed and acts until ctx ends, or returns why it could not begin.
+// Run reads the feed and acts until ctx ends, or returns why it could not begin. It ends with
+// feed.ErrEstranged where the ledger does not hold what was read: what is open may be open no
+// longer, and what was settled may be open again. So the next Run reads all of it; what was
+// done already is decided again, to no effect.
 func (d *Deadlines) Run(ctx context.Context) error {
 	d.live.Store(false)
 	at, err := d.cfg.Checkpoints.Load(ctx, d.name)
@@ -124,7 +133,18 @@ func (d *Deadlines) Run(ctx context.Context) error {
 	}
 	d.at, d.saved = at, at
 	d.open, d.due = map[key]*deadline{}, nil
-	subscriber, err := feed.New(feed.Config{Store: d.cfg.Store, Logger: d.cfg.Log, Start: feed.From(at)})
+	estranged := make(chan error, 1)
+	start := func(ctx context.Context, _ string) (eventstore.Position, error) {
+		err := d.at.Check(ctx, d.cfg.Store)
+		if errors.Is(err, feed.ErrEstranged) {
+			select {
+			case estranged <- err:
+			default:
+			}
+		}
+		return d.at.Position, err
+	}
+	subscriber, err := feed.New(feed.Config{Store: d.cfg.Store, Logger: d.cfg.Log, Start: start})
 	if err != nil {
 		return err
 	}
@@ -150,6 +170,11 @@ func (d *Deadlines) Run(ctx context.Context) error {
 			d.act(ctx)
 		case <-save.C:
 			d.save(ctx)
+		case err := <-estranged:
+			d.cfg.Log.Error("the ledger is not the one that was read; it is read again from its beginning, nothing else has to be done", "error", err)
+			subscriber.Close() // it looks at the place
+			d.at, d.saved, d.open, d.due = feed.Place{}, feed.Place{}, nil, nil
+			return errors.Join(err, d.cfg.Checkpoints.Reset(ctx, d.name))
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -165,9 +190,8 @@ func (d *Deadlines) read(msg *message.Message) {
 			msg.Nack() // and the batch comes again
 			return
 		}
-		d.at = r.Position
+		d.at = feed.PlaceOf(r)
 	}
-	d.at = b.Position
 	d.live.Store(b.Live)
 	d.waiting.Store(int64(len(d.open)))
 	msg.Ack()
@@ -271,7 +295,9 @@ var errSettled = errors.New("processes: settled")
 func (d *Deadlines) save(ctx context.Context) {
 	at := d.at
 	for _, p := range d.open {
-		at = min(at, p.after)
+		if p.after.Position < at.Position {
+			at = p.after
+		}
 	}
 	if at == d.saved {
 		return

@@ -20,6 +20,7 @@ import (
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
 	"daybook/eventstore/embedded"
+	"daybook/eventstore/feed"
 	"daybook/internal/keystore"
 )
 
@@ -42,17 +43,21 @@ func (noPasswords) Verify(context.Context, string, string) (bool, error) { retur
 // checkpoints in memory.
 type checkpoints struct {
 	mu   sync.Mutex
-	at   eventstore.Position
+	at   feed.Place
 	fail error
 }
 
-func (c *checkpoints) Load(context.Context, string) (eventstore.Position, error) {
+func (c *checkpoints) Load(context.Context, string) (feed.Place, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.at, c.fail
 }
 
-func (c *checkpoints) Save(_ context.Context, _ string, at eventstore.Position) error {
+func (c *checkpoints) Reset(ctx context.Context, name string) error {
+	return c.Save(ctx, name, feed.Place{})
+}
+
+func (c *checkpoints) Save(_ context.Context, _ string, at feed.Place) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fail == nil {

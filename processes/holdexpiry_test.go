@@ -13,6 +13,7 @@ import (
 	"daybook/domain/restaurantday"
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
+	"daybook/eventstore/feed"
 )
 
 func TestLapsesAreRecordedOnce(t *testing.T) {
@@ -55,8 +56,8 @@ func TestLapsesAreRecordedOnce(t *testing.T) {
 	}
 	stop()
 	head, err := h.store.Head(t.Context())
-	if err != nil || at.at != head {
-		t.Errorf("the checkpoint is %d, the ledger ends at %d, %v", at.at, head, err)
+	if err != nil || at.at.Position != head {
+		t.Errorf("the checkpoint is %d, the ledger ends at %d, %v", at.at.Position, head, err)
 	}
 }
 
@@ -72,8 +73,8 @@ func TestTheCheckpointStandsBeforeTheOldestHold(t *testing.T) {
 	last := h.hold(h.date + 1)
 	h.read(p, 2)
 	stop()
-	if at.at != before {
-		t.Errorf("the checkpoint is %d, the record before the hold stands at %d", at.at, before)
+	if at.at.Position != before {
+		t.Errorf("the checkpoint is %d, the record before the hold stands at %d", at.at.Position, before)
 	}
 	// While it is away one is confirmed and another is held.
 	if _, err := h.app.ConfirmReservation(t.Context(), h.caller(), last.ID); err != nil {
@@ -252,12 +253,12 @@ func TestAKeyStoreThatIsAway(t *testing.T) {
 	}
 	keys := &flaky{Keys: h.keys}
 	keys.left.Store(1)
-	at := checkpoints{at: before} // so that the hold begins the batch that comes twice
+	at := checkpoints{at: feed.Place{Position: before}} // so that the hold begins the batch that comes twice
 	p, stop := h.start(&at, func(c *expiryConfig) { c.Codec = codec.New(keys) })
 	h.read(p, 2)
 	stop()
-	if at.at != before || keys.left.Load() >= 0 {
-		t.Errorf("the checkpoint is %d, the record before the first hold stands at %d", at.at, before)
+	if at.at.Position != before || keys.left.Load() >= 0 {
+		t.Errorf("the checkpoint is %d, the record before the first hold stands at %d", at.at.Position, before)
 	}
 	if len(p.due) != 2 || p.due[0] != p.open[key{codec.DayStream(h.id, h.date), aHold, first.Reservation.Number}] {
 		t.Errorf("%d lapses are due", len(p.due))

@@ -9,12 +9,14 @@ package processes
 import (
 	"context"
 
-	"daybook/eventstore"
+	"daybook/eventstore/feed"
 )
 
 // Checkpoints keeps how far each process has come. It is a hint: a process that starts
 // from an older one does again what was done, to no effect.
 type Checkpoints interface {
-	Load(ctx context.Context, name string) (eventstore.Position, error) // Start where there is none
-	Save(ctx context.Context, name string, at eventstore.Position) error
+	Load(ctx context.Context, name string) (feed.Place, error) // the start where there is none
+	// Save never takes a checkpoint back; Reset takes it to the start of the ledger.
+	Save(ctx context.Context, name string, at feed.Place) error
+	Reset(ctx context.Context, name string) error
 }

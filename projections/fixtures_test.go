@@ -16,6 +16,7 @@ import (
 
 	"daybook/eventstore"
 	"daybook/eventstore/embedded"
+	"daybook/eventstore/feed"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -102,11 +103,11 @@ type book struct {
 
 func (v *book) Name() string { return v.name }
 
-func (v *book) Checkpoint(context.Context) (eventstore.Position, error) {
+func (v *book) Checkpoint(context.Context) (feed.Place, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.asked++
-	return v.at, nil
+	return feed.Place{Position: v.at}, nil
 }
 
 func (v *book) Apply(_ context.Context, b eventstore.Batch) error {

@@ -13,6 +13,7 @@ import (
 	"errors"
 
 	"daybook/eventstore"
+	"daybook/eventstore/feed"
 )
 
 // View is one read model, fed from the ledger. The runner calls Checkpoint and Apply from
@@ -20,12 +21,15 @@ import (
 type View interface {
 	// Name names the view in logs, metrics and for Wait: "availability", "reporting".
 	Name() string
-	// Checkpoint returns where to go on: all up to this position is in the view.
-	Checkpoint(ctx context.Context) (eventstore.Position, error)
-	// Apply brings the view from where it stands to b.Position; rows and checkpoint change
-	// together or not at all. The view remembers the position it stands at, from Checkpoint
-	// and Apply, as batches follow each other without a gap. It passes over records it does
-	// not know. The same batch may come again after an error.
+	// Checkpoint returns where to go on: all up to this position is in the view. The record
+	// that the place names is kept beside the position: the runner holds it against the ledger.
+	// ErrOutdated where the view has to be built anew before it can go on.
+	Checkpoint(ctx context.Context) (feed.Place, error)
+	// Apply brings the view from where it stands to b.Position, the place that is After(b);
+	// rows and checkpoint change together or not at all. The view remembers the place it stands
+	// at, from Checkpoint and Apply, as batches follow each other without a gap. It passes over
+	// records it does not know. The same batch may come again after an error. A batch without
+	// records does not move it, and tells only whether it is live.
 	//
 	// An error that wraps ErrCorrupt, or a panic, says that one of the records cannot be
 	// applied: the runner then brings them one by one and has the bad one parked. ErrMoved
@@ -84,6 +88,9 @@ func (c Compared) Equal() bool { return c.OnlyLive == 0 && c.OnlyCopy == 0 }
 var (
 	// ErrCorrupt says that a record cannot be applied and never will be: wrap it.
 	ErrCorrupt = errors.New("projections: record cannot be applied")
+	// ErrOutdated says that what a view keeps is in the form of an earlier version, which can be
+	// read as far as it goes, and not be written: it is to be rebuilt.
+	ErrOutdated = errors.New("projections: the view is in the form of an earlier version")
 	// ErrMoved says that a view's checkpoint was moved by somebody else.
 	ErrMoved = errors.New("projections: checkpoint moved by somebody else")
 	// ErrBehind says that a view had not reached a position in time.

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"daybook/eventstore"
+	"daybook/eventstore/feed"
 )
 
 // RebuildOptions says how a view is rebuilt. The zero value builds it anew.
@@ -49,6 +50,14 @@ type Progress struct {
 	Took     time.Duration       // so far
 }
 
+// Percent is how much of the ledger was brought, from 0 to 100.
+func (p Progress) Percent() int {
+	if p.Stage != StageBuild {
+		return map[Stage]int{StageCompare: 100, StageSwap: 100}[p.Stage]
+	}
+	return int(min(100, 100*float64(p.At)/max(1, float64(p.Head))))
+}
+
 // Rebuilt is what a rebuild came to.
 type Rebuilt struct {
 	Progress
@@ -70,7 +79,7 @@ func (r Rebuilt) Equal() bool {
 // ends and when the process is killed, the live view is as it was, and what was built is
 // left for the next Rebuild of the same build to go on with.
 //
-// Errors: ErrDiffers with IfEqual, ErrNothingKept with Rollback, ErrMoved when another rebuild
+// Errors: feed.ErrEstranged with Rollback, where the ledger was put back since, ErrDiffers with IfEqual, ErrNothingKept with Rollback, ErrMoved when another rebuild
 // of the view took over, else the engine's or the store's.
 func Rebuild(ctx context.Context, store eventstore.Store, view Rebuildable, o RebuildOptions) (done Rebuilt, err error) {
 	r, err := NewRunner(store, o.Options) // for its defaults alone
@@ -91,14 +100,23 @@ func Rebuild(ctx context.Context, store eventstore.Store, view Rebuildable, o Re
 	if err != nil {
 		return fail("begin", err)
 	}
-	d := newDriver(build.View, r.log, r.opts.Now)
-	at, err := build.View.Checkpoint(ctx)
+	d := newDriver(build.View, store, r.log, r.opts.Now)
+	at, err := d.stands(ctx)
+	if errors.Is(err, feed.ErrEstranged) && !o.Rollback {
+		// It was begun before the ledger was put back.
+		o.Restart = true
+		if build, err = o.begin(ctx, view); err != nil {
+			return fail("begin anew", err)
+		}
+		d = newDriver(build.View, store, r.log, r.opts.Now)
+		at, err = d.stands(ctx)
+	}
 	if err != nil {
 		return fail("checkpoint", err)
 	}
-	done.From, done.At = at, at
+	done.From, done.At = at.Position, at.Position
 	tell(StageBuild)
-	err = d.catchUp(ctx, store, at, o.Batch, func(at, head eventstore.Position, records int) {
+	err = d.catchUp(ctx, store, at.Position, o.Batch, func(at, head eventstore.Position, records int) {
 		done.At, done.Head = at, head
 		done.Records += uint64(records)
 		tell(StageBuild)
@@ -122,9 +140,11 @@ func Rebuild(ctx context.Context, store eventstore.Store, view Rebuildable, o Re
 		return fail("swap", err)
 	}
 	tell(StageSwap)
-	if done.Position, err = view.Checkpoint(ctx); err != nil {
+	now, err := view.Checkpoint(ctx)
+	if err != nil {
 		return fail("checkpoint", err)
 	}
+	done.Position = now.Position
 	return done, nil
 }
 
@@ -142,15 +162,6 @@ func (o RebuildOptions) begin(ctx context.Context, view Rebuildable) (Rebuilding
 	return view.Rebuild(ctx, o.Build)
 }
 
-// HeadOf is the position of the last record of store, whoever wrote it; eventstore.Start where
-// it has none.
-func HeadOf(ctx context.Context, store eventstore.Reader) (eventstore.Position, error) {
-	for r, err := range store.ReadAllBackwards(ctx, eventstore.End, eventstore.Everything()) {
-		return r.Position, err
-	}
-	return eventstore.Start, nil
-}
-
 // Follow feeds a view that stands at at up to the position to, and no further: for a view
 // that is to be compared with another one.
 func Follow(ctx context.Context, store eventstore.Reader, view View, at, to eventstore.Position) error {
@@ -162,10 +173,11 @@ func (d *driver) catchUp(
 	ctx context.Context, store eventstore.Store, at eventstore.Position, batch int, progress func(at, head eventstore.Position, records int),
 ) error {
 	for {
-		head, err := store.Head(ctx)
+		newest, err := feed.Newest(ctx, store)
 		if err != nil {
 			return err
 		}
+		head := newest.Position
 		if at >= head {
 			return nil
 		}
@@ -206,7 +218,7 @@ func bringUpTo(
 				return context.Cause(reading)
 			}
 		}
-		var b eventstore.Batch
+		b := eventstore.Batch{Position: at}
 		for rec, err := range store.ReadAll(reading, at, eventstore.Filter{}) {
 			if err != nil {
 				return err
@@ -222,8 +234,7 @@ func bringUpTo(
 				b.Records = make([]eventstore.Record, 0, size)
 			}
 		}
-		// The last ends where it was aimed at: the engine's own records may stand there.
-		b.Position, b.Live = to, true
+		b.Live = true
 		return send(b)
 	})
 	g.Go(func() error {

@@ -26,6 +26,10 @@ type Options struct {
 	// MinBackoff and MaxBackoff bound the wait between attempts while an engine or the store
 	// is away. Zero stands for 20 ms and 5 s.
 	MinBackoff, MaxBackoff time.Duration
+	// Build names this program, for Rebuild. Where it is set, a view that cannot go on is built
+	// anew at the start: one that is estranged from the ledger, or outdated. Where not, it stands
+	// still until somebody else has done so.
+	Build func() (string, error)
 	// Linger is how long at most each view, by name, rests when it has caught up before it takes
 	// the next batch, in proportion to what the last one took, unless somebody waits for it: under load it then writes a few large batches
 	// rather than many small ones, which cost more than their records.
@@ -67,8 +71,11 @@ func NewRunner(store eventstore.Store, opts Options, views ...View) (*Runner, er
 	}
 	r := &Runner{store: store, opts: opts, log: opts.Logger, all: make(map[string]*driver)}
 	for _, v := range views {
-		d := newDriver(v, r.log, opts.Now)
+		d := newDriver(v, store, r.log, opts.Now)
 		d.linger = opts.Linger[v.Name()]
+		if opts.Build != nil {
+			d.rebuild = r.rebuild
+		}
 		r.driven = append(r.driven, d)
 	}
 	for _, d := range r.driven {
@@ -81,25 +88,30 @@ func NewRunner(store eventstore.Store, opts Options, views ...View) (*Runner, er
 		if _, twice := r.all[v.Name()]; twice {
 			return nil, fmt.Errorf("projections: two views are named %q", v.Name())
 		}
-		d := newDriver(v, r.log, opts.Now)
-		d.progress.poll, d.progress.every = v.Checkpoint, opts.PollEvery
+		d := newDriver(v, store, r.log, opts.Now)
+		d.progress.every = opts.PollEvery
+		d.progress.poll = func(ctx context.Context) (eventstore.Position, error) {
+			p, err := v.Checkpoint(ctx)
+			return p.Position, err
+		}
 		r.all[v.Name()] = d
 	}
 	return r, nil
 }
 
-// Run feeds the views until ctx ends or Close is called, which are no errors. Engines and
-// store may be away, also at the start: each view goes on when its engine is back. A
+// Run feeds the views until ctx ends or Close is called, which are no errors. It ends with
+// feed.ErrEstranged when the ledger is put back to an earlier state meanwhile: the process is
+// to be started again, as what it has in memory rests on what was lost. Engines and store may be away, also at the start: each view goes on when its engine is back. A
 // runner runs once.
 func (r *Runner) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	r.mu.Lock()
 	if r.closed || r.done != nil {
 		r.mu.Unlock()
 		return errors.New("projections: a runner runs once")
 	}
-	r.stop, r.done = cancel, make(chan struct{})
+	r.stop, r.done = func() { cancel(nil) }, make(chan struct{})
 	r.mu.Unlock()
 	defer close(r.done)
 
@@ -112,6 +124,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		return err
 	}
 	for _, d := range r.driven {
+		d.lost = cancel
 		sub, err := feed.New(feed.Config{
 			Store: r.store, Start: d.start, Logger: r.log,
 			MinBackoff: r.opts.MinBackoff, MaxBackoff: r.opts.MaxBackoff,
@@ -126,7 +139,23 @@ func (r *Runner) Run(ctx context.Context) error {
 	if err := router.Run(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
+	if cause := context.Cause(ctx); errors.Is(cause, feed.ErrEstranged) {
+		return cause
+	}
 	return nil
+}
+
+// rebuild builds a view of this runner's anew.
+func (r *Runner) rebuild(ctx context.Context, v Rebuildable, progress func(Progress)) error {
+	build, err := r.opts.Build()
+	if err != nil {
+		return err
+	}
+	done, err := Rebuild(ctx, r.store, v, RebuildOptions{Options: r.opts, Build: build, Progress: progress})
+	if err == nil && done.Parked > 0 {
+		r.log.Error("projections: records could not be applied and are left out of the view that was built anew", "view", v.Name(), "records", done.Parked)
+	}
+	return err
 }
 
 // Close ends Run and waits for it.
@@ -162,7 +191,11 @@ type Status struct {
 	// says how far behind a view is that catches up, not whether one stands still.
 	LagHint   time.Duration
 	LastError string // of the outage under way; empty when there is none
-	Parked    uint64 // records left out since the start because they could not be applied
+	// Rebuilding says that the view could not go on and is built anew beside what it answers
+	// from, and Percent, from 0 to 100, how far that is.
+	Rebuilding bool
+	Percent    int
+	Parked     uint64 // records left out since the start because they could not be applied
 }
 
 // Status lists the views this runner feeds, in the order they were given.

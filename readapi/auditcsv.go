@@ -49,7 +49,7 @@ func (r *reads) auditCSV(ctx context.Context, a After, q reporting.AuditQuery, z
 	if err := r.wait(ctx, reportingView, a); err != nil {
 		return nil, err
 	}
-	at, err := r.Reporting.Checkpoints().Load(ctx, reportingView)
+	at, err := r.Reporting.Position(ctx)
 	if err != nil {
 		return nil, ofEngine("reporting database", err)
 	}

@@ -2,6 +2,7 @@ package readapi
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -35,6 +36,8 @@ type viewStatus struct {
 	Live     bool   `json:"live"`
 	Parked   uint64 `json:"parked,omitempty"`
 	Failing  bool   `json:"failing,omitempty"`
+	// Rebuilding says how much is done of building anew a view that could not go on.
+	Rebuilding string `json:"rebuilding,omitempty"`
 }
 
 // RegisterHouse adds the routes about the house itself, which stand at the root.
@@ -68,9 +71,12 @@ func (h House) readiness(ctx context.Context) readiness {
 		r.Warnings = h.Warnings()
 	}
 	for _, s := range h.Status() {
-		r.Views = append(r.Views, viewStatus{
-			Name: s.Name, Position: uint64(s.Position), Live: s.Live, Parked: s.Parked, Failing: s.LastError != "",
-		})
+		v := viewStatus{Name: s.Name, Position: uint64(s.Position), Live: s.Live, Parked: s.Parked, Failing: s.LastError != ""}
+		if s.Rebuilding {
+			v.Rebuilding = fmt.Sprintf("%d %%", s.Percent)
+			r.Warnings = append(r.Warnings, fmt.Sprintf("rebuilding %s %s: until then it answers as it was left", s.Name, v.Rebuilding))
+		}
+		r.Views = append(r.Views, v)
 	}
 	return r
 }

@@ -117,7 +117,7 @@ func openHouse(ctx context.Context, cfg houseConfig) (h *house, err error) {
 	if h.views, err = openViews(h.engines, h.codec, h.proof, cfg.clock); err != nil {
 		return h, err
 	}
-	if h.runner, err = projections.NewRunner(h.engines.store, projections.Options{Linger: linger}, h.views.all()...); err != nil {
+	if h.runner, err = projections.NewRunner(h.engines.store, projections.Options{Linger: linger, Build: thisProgram}, h.views.all()...); err != nil {
 		return h, err
 	}
 	if h.processes, err = openProcesses(h.engines, h.codec, h.app, cfg.clock); err != nil {
@@ -165,27 +165,8 @@ func (h *house) waitForViews(ctx context.Context) error {
 	return nil
 }
 
-// checkViews refuses views that have read further than the ledger goes: they were read off
-// another one, and would wait for ever. A view whose engine is away is not judged.
-func (h *house) checkViews(ctx context.Context) error {
-	head, err := h.engines.store.Head(ctx)
-	if err != nil {
-		return err
-	}
-	for _, v := range h.views.all() {
-		if at, err := v.Checkpoint(ctx); err == nil && at > head {
-			return fmt.Errorf("view %s stands at position %d and the ledger ends at %d: it belongs to another ledger; run daybook rebuild %s",
-				v.Name(), at, head, v.Name())
-		}
-	}
-	return nil
-}
-
 // start serves; when it returns, requests are taken.
 func (h *house) start(ctx context.Context) error {
-	if err := h.checkViews(ctx); err != nil {
-		return err
-	}
 	h.startViews()
 	run, stop := context.WithCancel(context.Background())
 	stopViews := h.stop

@@ -22,14 +22,10 @@ import (
 	"daybook/eventstore"
 )
 
-// Start tells where a topic's reader goes on: its own checkpoint. It is asked when a
-// subscription begins, again while it fails, and after Restart.
+// Start tells where a topic's reader goes on: its own checkpoint. It is asked whenever a
+// subscription is opened: at the beginning, after each break and after Restart. So it is also
+// where a reader finds out that the ledger is not the one that it knew, with Place.Check.
 type Start func(ctx context.Context, topic string) (eventstore.Position, error)
-
-// From starts every topic after p.
-func From(p eventstore.Position) Start {
-	return func(context.Context, string) (eventstore.Position, error) { return p, nil }
-}
 
 // Config is a subscriber's configuration. Only Store and Start are needed.
 type Config struct {
@@ -146,9 +142,9 @@ type reader struct {
 // run reads until ctx ends.
 func (r *reader) run(ctx context.Context) {
 	var wait backoff
-	at, known, down := eventstore.Start, false, false
+	at, down := eventstore.Start, false
 	for ctx.Err() == nil {
-		err := r.read(ctx, &at, &known, func() {
+		err := r.read(ctx, &at, func() {
 			if down {
 				r.cfg.Logger.Info("feed: taken up again", "topic", r.topic, "position", uint64(at))
 			}
@@ -169,15 +165,11 @@ func (r *reader) run(ctx context.Context) {
 	}
 }
 
-// read takes up the subscription after *at, which it moves with every acknowledged batch,
-// and hands out batches until something breaks. It calls going after the first batch.
-func (r *reader) read(ctx context.Context, at *eventstore.Position, known *bool, going func()) error {
-	if !*known {
-		p, err := r.cfg.Start(ctx, r.topic)
-		if err != nil {
-			return err
-		}
-		*at, *known = p, true
+// read opens a subscription and hands out batches until something breaks. It tells in *at
+// how far it is, and calls going after the first batch.
+func (r *reader) read(ctx context.Context, at *eventstore.Position, going func()) (err error) {
+	if *at, err = r.cfg.Start(ctx, r.topic); err != nil {
+		return err
 	}
 	sub, err := r.cfg.Store.Subscribe(ctx, *at, eventstore.Filter{})
 	if err != nil {
@@ -192,7 +184,6 @@ func (r *reader) read(ctx context.Context, at *eventstore.Position, known *bool,
 		going()
 		restart, acked := r.deliver(ctx, b)
 		if restart {
-			*known = false
 			return nil
 		}
 		if !acked {

@@ -11,6 +11,7 @@ import (
 	"daybook/domain/webhook"
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
+	"daybook/eventstore/feed"
 )
 
 // courier drives one webhook. Its state is its own goroutine's, but for what is said below.
@@ -138,21 +139,10 @@ func (c *courier) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	decider := webhook.Decider()
-	state := decider.Initial()
-	for r, err := range c.office.Store.ReadStream(ctx, codec.WebhooksStream(c.restaurant), 0) {
-		if err != nil {
-			return err
-		}
-		d, err := c.office.Codec.Decode(ctx, r)
-		if err != nil {
-			return err
-		}
-		if e, ok := d.Event.(webhook.Event); ok {
-			state = decider.Evolve(state, e)
-		}
+	w, ok, err := c.office.webhook(ctx, c.restaurant, c.id)
+	if err != nil {
+		return err
 	}
-	w, ok := state.Webhook(c.id)
 	if !ok {
 		return errUnknown // it was removed, and the office is about to hear of it
 	}
@@ -163,10 +153,11 @@ func (c *courier) read(ctx context.Context) error {
 
 // filled is what was read for a webhook: all that it wants after from and up to to.
 type filled struct {
-	round    uint32
-	from, to eventstore.Position
-	list     []webhook.Delivery
-	err      error
+	round uint32
+	from  eventstore.Position
+	to    feed.Place
+	list  []webhook.Delivery
+	err   error
 }
 
 // fill reads on where there is room and something may be there.
@@ -204,16 +195,19 @@ func (o *office) readOn(
 			return f
 		}
 	}
-	if f.to, f.err = o.Store.Head(ctx); f.err != nil {
+	if f.to, f.err = feed.Newest(ctx, o.Store); f.err != nil {
 		return f
 	}
+	f.to.Position = max(f.to.Position, at) // the engine's own records may have been counted
 	now := o.now()
 	for r, err := range o.Store.ReadAll(ctx, at, eventstore.StreamPrefix(codec.TradePrefixes(restaurant)...)) {
 		if err != nil {
 			f.err = err
 			return f
 		}
-		f.to = max(f.to, r.Position)
+		if r.Position > f.to.Position {
+			f.to = feed.PlaceOf(r)
+		}
 		if !w.Wants(r.Type) {
 			continue
 		}
@@ -226,7 +220,7 @@ func (o *office) readOn(
 			Type: r.Type, DecidedAt: decided, NextAt: now,
 		})
 		if len(f.list) == room {
-			f.to = r.Position
+			f.to = feed.PlaceOf(r)
 			break
 		}
 	}
@@ -243,7 +237,8 @@ func (c *courier) enter(ctx context.Context, f filled) {
 	if !c.loaded || f.round != c.standing.Round {
 		return // it was given another place meanwhile
 	}
-	err := c.office.led(c.office.lead.Enter(ctx, c.id, f.round, uint64(f.from), uint64(f.to), f.list))
+	c.office.lead.Reach(f.to)
+	err := c.office.led(c.office.lead.Enter(ctx, c.id, f.round, uint64(f.from), uint64(f.to.Position), f.list))
 	if errors.Is(err, webhook.ErrMoved) {
 		c.loaded = false
 		return
@@ -253,7 +248,7 @@ func (c *courier) enter(ctx context.Context, f filled) {
 		c.loaded = false // they may have been
 		return
 	}
-	c.standing.Position = uint64(f.to)
+	c.standing.Position = uint64(f.to.Position)
 	if len(f.list) == 0 {
 		return
 	}

@@ -29,6 +29,7 @@ type office struct {
 	reads   chan struct{} // likewise for each long read
 	records chan record
 
+	at       feed.Place // the feed was read up to here; its own
 	couriers map[domain.WebhookID]*courier
 	wg       sync.WaitGroup // of couriers
 
@@ -43,19 +44,12 @@ func (o *office) run(ctx context.Context) error {
 	o.sends, o.reads = make(chan struct{}, o.Together), make(chan struct{}, readsAtOne)
 	o.records = make(chan record)
 	o.couriers, o.latest = map[domain.WebhookID]*courier{}, map[domain.RestaurantID]eventstore.Position{}
-	head, err := o.Store.Head(ctx)
-	if err != nil {
+	if err := o.takeBack(ctx); err != nil {
 		return err
-	}
-	rewound, err := o.lead.Rewind(ctx, uint64(head))
-	if err != nil {
-		return err
-	}
-	if rewound {
-		o.Log.Warn("webhooks had come further than the ledger goes: it was restored to an earlier state; they go on from its end", "position", uint64(head))
 	}
 	o.from = eventstore.Position(o.lead.Place())
 	o.tail = o.from
+	o.at = feed.Place{Position: o.from}
 	recording, stop := context.WithCancel(o.hard)
 	recorded := make(chan struct{})
 	go func() {
@@ -73,7 +67,7 @@ func (o *office) run(ctx context.Context) error {
 	if err := o.muster(ctx); err != nil {
 		return err
 	}
-	subscriber, err := feed.New(feed.Config{Store: o.Store, Logger: o.Log, Start: feed.From(o.from)})
+	subscriber, err := feed.New(feed.Config{Store: o.Store, Logger: o.Log, Start: o.start})
 	if err != nil {
 		return err
 	}
@@ -115,9 +109,85 @@ func (o *office) run(ctx context.Context) error {
 	}
 }
 
+// takeBack takes webhooks back to where the ledger still is what was read of it.
+func (o *office) takeBack(ctx context.Context) error {
+	to, reached := feed.Place{}, o.lead.Reached()
+	err := reached.Check(ctx, o.Store)
+	switch {
+	case reached == feed.Place{}: // an earlier version did not put it down
+		to.Position, err = o.Store.Head(ctx)
+	case errors.Is(err, feed.ErrEstranged):
+		to, err = reached.Fork(ctx, o.Store)
+	case err == nil:
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	rewound, err := o.lead.Rewind(ctx, to)
+	if err != nil || !rewound {
+		return err
+	}
+	o.Log.Error("the ledger was restored to an earlier state: webhooks go on from the last event that it kept; tell receivers that what they were sent of later events is void, unless it is sent again",
+		"position", uint64(to.Position))
+	standings, err := o.lead.Webhooks(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range standings {
+		w, there, err := o.webhook(ctx, s.Restaurant, s.Webhook)
+		if err != nil && !errors.Is(err, eventstore.ErrStreamNotFound) {
+			return err
+		}
+		is := &w
+		if !there {
+			is = nil
+		}
+		if err := o.lead.Restate(ctx, s.Webhook, is); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// webhook folds a webhook as the ledger has it.
+func (o *office) webhook(ctx context.Context, restaurant domain.RestaurantID, id domain.WebhookID) (w webhook.Webhook, there bool, err error) {
+	decider := webhook.Decider()
+	state := decider.Initial()
+	for r, err := range o.Store.ReadStream(ctx, codec.WebhooksStream(restaurant), 0) {
+		if err != nil {
+			return w, false, err
+		}
+		d, err := o.Codec.Decode(ctx, r)
+		if err != nil {
+			return w, false, err
+		}
+		if e, ok := d.Event.(webhook.Event); ok {
+			state = decider.Evolve(state, e)
+		}
+	}
+	w, there = state.Webhook(id)
+	return w, there, nil
+}
+
+// start is where the feed goes on. A ledger that was put back while it was read ends the run;
+// the next one takes the webhooks back.
+func (o *office) start(ctx context.Context, _ string) (eventstore.Position, error) {
+	err := o.at.Check(ctx, o.Store)
+	if errors.Is(err, feed.ErrEstranged) {
+		o.fail(err)
+	}
+	return o.at.Position, err
+}
+
 // read works a batch of the feed in.
 func (o *office) read(ctx context.Context, msg *message.Message) error {
 	b, _ := feed.BatchOf(msg)
+	at := o.at
+	if n := len(b.Records); n > 0 {
+		at = feed.PlaceOf(b.Records[n-1])
+	}
+	o.lead.Reach(at)
 	var notes []webhook.Note
 	touched := map[domain.RestaurantID]bool{}
 	for _, r := range b.Records {
@@ -139,7 +209,7 @@ func (o *office) read(ctx context.Context, msg *message.Message) error {
 		}
 	}
 	if len(notes) > 0 {
-		if err := o.led(o.lead.Note(ctx, uint64(b.Position), notes, o.now())); err != nil {
+		if err := o.led(o.lead.Note(ctx, uint64(at.Position), notes, o.now())); err != nil {
 			return err
 		}
 	}
@@ -150,7 +220,7 @@ func (o *office) read(ctx context.Context, msg *message.Message) error {
 			touched[id] = true
 		}
 	}
-	o.tail = b.Position
+	o.tail = at.Position
 	o.mu.Unlock()
 	if len(notes) > 0 {
 		if err := o.apply(ctx, notes); err != nil {
@@ -162,6 +232,7 @@ func (o *office) read(ctx context.Context, msg *message.Message) error {
 			c.wake(c.woken)
 		}
 	}
+	o.at = at
 	return nil
 }
 

@@ -19,6 +19,13 @@
 // restaurant itself) form a lane. In a lane the next is sent when the one before it was
 // acknowledged and that is on record; lanes do not wait for each other.
 //
+// # A ledger that was put back
+//
+// Where the ledger was restored to an earlier state, webhooks are taken back to the last record
+// that it still holds, also where it has grown past their places since: what was written after
+// it is sent, and nothing is sent twice. What receivers were told of events that are lost cannot
+// be taken back.
+//
 // # One at a time
 //
 // Of several processes on one database one has the lead. Should two believe so for a moment,
@@ -39,6 +46,7 @@ import (
 	"daybook/domain/webhook"
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
+	"daybook/eventstore/feed"
 	"daybook/gateways"
 )
 
@@ -49,8 +57,14 @@ type Lead interface {
 	// Lost is closed when another process may deliver.
 	Lost() <-chan struct{}
 	Note(ctx context.Context, at uint64, notes []webhook.Note, now domain.Instant) error
-	// Rewind takes back what is past the end of the ledger.
-	Rewind(ctx context.Context, head uint64) (rewound bool, err error)
+	// Reached names the newest record that anything in the book rests on, and Reach moves that
+	// on: before what rests on it is written.
+	Reached() feed.Place
+	Reach(to feed.Place)
+	// Rewind takes back what is past a place, and Restate what events said of a webhook that are
+	// lost: nil for one that is not in the ledger.
+	Rewind(ctx context.Context, to feed.Place) (rewound bool, err error)
+	Restate(ctx context.Context, id domain.WebhookID, is *webhook.Webhook) error
 	Webhooks(context.Context) ([]webhook.Standing, error)
 	Pending(context.Context, domain.WebhookID) ([]webhook.Delivery, error)
 	Enter(ctx context.Context, id domain.WebhookID, round uint32, from, to uint64, list []webhook.Delivery) error

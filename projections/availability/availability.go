@@ -49,6 +49,7 @@ import (
 	"daybook/domain/restaurantday"
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
+	"daybook/eventstore/feed"
 	"daybook/projections"
 )
 
@@ -109,6 +110,7 @@ type View struct {
 
 	newFolds func() *projections.Folds[day]
 
+	at     feed.Place              // where the runner left Redis
 	folds  *projections.Folds[day] // the runner's, in step with the feed
 	tails  *projections.Folds[day] // the healers', each at its stream's end when last read
 	heals  flights

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"daybook/eventstore"
+	"daybook/eventstore/feed"
 	"daybook/projections"
 )
 
@@ -22,7 +23,7 @@ type copied struct {
 	in    half
 	build string
 	kept  bool
-	at    eventstore.Position
+	at    feed.Place
 	empty bool // the ledger was empty
 }
 
@@ -30,28 +31,34 @@ func (c *copied) rebuilding() projections.Rebuilding {
 	return projections.Rebuilding{View: c, Compare: c.compare, Swap: c.swap, Abandon: c.abandon}
 }
 
-func (c *copied) text(at eventstore.Position) string {
-	return beside{Epoch: c.epoch[:], In: string(rune(c.in)), Position: at, Build: c.build, Kept: c.kept}.text()
+func (c *copied) text(at feed.Place) string {
+	return beside{
+		Epoch: c.epoch[:], In: string(rune(c.in)), Position: at.Position, Record: at.Record.String(), Build: c.build, Kept: c.kept,
+	}.text()
 }
 
 // Name implements projections.View.
 func (c *copied) Name() string { return Name }
 
 // Checkpoint implements projections.View.
-func (c *copied) Checkpoint(ctx context.Context) (eventstore.Position, error) {
+func (c *copied) Checkpoint(ctx context.Context) (feed.Place, error) {
 	if c.empty {
-		return eventstore.Start, nil
+		return feed.Place{}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, runnerTimeout)
 	defer cancel()
 	b, there, err := c.view.readBeside(ctx, c.view.redis)
 	if err != nil {
-		return 0, err
+		return feed.Place{}, err
 	}
 	if !there || epoch(b.Epoch) != c.epoch {
-		return 0, c.taken()
+		return feed.Place{}, c.taken()
 	}
-	c.at = b.Position
+	record, err := feed.ParseMark(b.Record)
+	if err != nil {
+		return feed.Place{}, err
+	}
+	c.at = feed.Place{Position: b.Position, Record: record}
 	return c.at, nil
 }
 
@@ -62,9 +69,10 @@ func (c *copied) taken() error {
 
 // Apply implements projections.View.
 func (c *copied) Apply(ctx context.Context, b eventstore.Batch) error {
-	if b.Position <= c.at || c.empty {
+	if b.Position <= c.at.Position || c.empty {
 		return nil
 	}
+	to := c.at.After(b)
 	v := c.view
 	changes, err := v.fold(ctx, c.folds, b.Records)
 	if err != nil {
@@ -89,13 +97,13 @@ func (c *copied) Apply(ctx context.Context, b eventstore.Batch) error {
 				for i, changed := range changes {
 					v.put(ctx, p, keys[i], changed, c.epoch, old[i])
 				}
-				p.Set(ctx, besideKey, c.text(b.Position), 0)
+				p.Set(ctx, besideKey, c.text(to), 0)
 				return nil
 			})
 			return err
 		}, append(keys, besideKey)...)
 		if err == nil {
-			c.at = b.Position
+			c.at = to
 		}
 		if !errors.Is(err, redis.TxFailedErr) {
 			return err
@@ -106,11 +114,11 @@ func (c *copied) Apply(ctx context.Context, b eventstore.Batch) error {
 
 // follow brings the copy to the head of the ledger.
 func (c *copied) follow(ctx context.Context) error {
-	head, err := c.view.store.Head(ctx)
-	if err != nil || head <= c.at {
+	newest, err := feed.Newest(ctx, c.view.store)
+	if err != nil || newest.Position <= c.at.Position {
 		return err
 	}
-	return projections.Follow(ctx, c.view.store, c, c.at, head)
+	return projections.Follow(ctx, c.view.store, c, c.at.Position, newest.Position)
 }
 
 // meetings bounds how often a live view that moves on is compared again, or run after.
@@ -187,7 +195,7 @@ func (c *copied) swap(ctx context.Context) error {
 		err = c.trySwap(ctx)
 	}
 	if err == nil {
-		v.log.Info("availability: another copy of the view counts", "position", uint64(c.at))
+		v.log.Info("availability: another copy of the view counts", "position", uint64(c.at.Position))
 	}
 	return err
 }
@@ -201,7 +209,7 @@ func (c *copied) trySwap(ctx context.Context) error {
 	for range casAttempts {
 		floor := v.seen.Load()
 		err := v.redis.Watch(ctx, func(tx *redis.Tx) error {
-			is, err := tx.MGet(ctx, epochKey, positionKey, besideKey).Result()
+			is, err := tx.MGet(ctx, epochKey, positionKey, besideKey, recordKey).Result()
 			if err != nil {
 				return err
 			}
@@ -211,28 +219,29 @@ func (c *copied) trySwap(ctx context.Context) error {
 				return c.taken()
 			case live.known && live.in == c.in:
 				return c.taken()
-			case v.valid(live, 0) && live.position > c.at || uint64(c.at) < floor:
+			case v.valid(live, 0) && live.position > c.at.Position || uint64(c.at.Position) < floor:
 				return errBehind
 			}
-			next := mark{known: true, epoch: c.epoch, in: c.in, position: c.at}
+			next := mark{known: true, epoch: c.epoch, in: c.in, position: c.at.Position}
 			if _, err := rand.Read(next.turn[:]); err != nil {
 				return err
 			}
 			_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
 				p.Set(ctx, epochKey, next.text(), 0)
-				p.Set(ctx, positionKey, formatPosition(next.position), 0)
+				setPlace(ctx, p, c.at)
 				if !v.valid(live, floor) {
 					p.Del(ctx, besideKey) // what was lost, or is another ledger's, is not kept
 					return nil
 				}
 				was := beside{Epoch: live.epoch[:], In: string(rune(live.in)), Position: live.position, Kept: true}
+				was.Record, _ = is[3].(string)
 				p.Set(ctx, besideKey, was.text(), 0)
 				return nil
 			})
 			return err
 		}, epochKey, positionKey, besideKey)
 		if err == nil {
-			v.saw(c.at)
+			v.saw(c.at.Position)
 			v.liesIn.Store(uint32(c.in))
 		}
 		if !errors.Is(err, redis.TxFailedErr) {

@@ -234,7 +234,7 @@ func (h *house) checkpoint(v *View) eventstore.Position {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return p
+	return p.Position
 }
 
 // run starts a runner for v, which ends with the test.

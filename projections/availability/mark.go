@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"daybook/eventstore"
+	"daybook/eventstore/feed"
 )
 
 // layout is the version of what stands in Redis. It is part of every key and of every
@@ -24,6 +25,7 @@ const (
 	keyPrefix   = "daybook:{availability:3}:"
 	epochKey    = keyPrefix + "epoch"    // the mark but its position: what counts now, and where it lies
 	positionKey = keyPrefix + "position" // the mark's position
+	recordKey   = keyPrefix + "record"   // the record that it stands at, for who starts on what it finds
 	besideKey   = keyPrefix + "beside"   // what lies in the other half
 	dayPrefix   = keyPrefix + "day:"
 )
@@ -149,18 +151,21 @@ func (v *View) prepare(ctx context.Context) (ok bool, err error) {
 	if !found {
 		return false, nil
 	}
-	m, err := v.mark(ctx)
+	m, at, err := v.stands(ctx)
 	if err != nil {
 		return false, err
 	}
-	// The head is read after the mark: a position past it is none of this ledger's.
-	head, err := v.store.Head(ctx)
-	if err != nil {
-		return false, err
+	holds := v.valid(m, 0)
+	if holds {
+		// Of a ledger that was put back since, all values may tell of what was lost.
+		if err = at.Check(ctx, v.store); err != nil && !errors.Is(err, feed.ErrEstranged) {
+			return false, err
+		}
+		holds = err == nil
 	}
-	if v.valid(m, 0) && m.position <= head {
+	if holds {
 		v.saw(m.position)
-	} else if _, err := v.begin(ctx, func(m mark) bool { return v.valid(m, 0) && m.position <= head }); err != nil {
+	} else if _, err := v.begin(ctx, func(now mark) bool { return v.valid(now, 0) && now.text() != m.text() }); err != nil {
 		return false, err
 	}
 	v.ledger.ready.Store(true)
@@ -174,6 +179,27 @@ func (v *View) mark(ctx context.Context) (mark, error) {
 		return mark{}, err
 	}
 	return parseMark(got[0], got[1]), nil
+}
+
+// stands reads where Redis stands, with the record that it stands at.
+func (v *View) stands(ctx context.Context) (mark, feed.Place, error) {
+	got, err := v.redis.MGet(ctx, epochKey, positionKey, recordKey).Result()
+	if err != nil {
+		return mark{}, feed.Place{}, err
+	}
+	m := parseMark(got[0], got[1])
+	text, _ := got[2].(string)
+	record, err := feed.ParseMark(text)
+	if err != nil {
+		record = feed.Mark{} // as good as none
+	}
+	return m, feed.Place{Position: m.position, Record: record}, nil //nolint:nilerr // see above
+}
+
+// put down where Redis stands, in the transaction that makes it so.
+func setPlace(ctx context.Context, p redis.Pipeliner, at feed.Place) {
+	p.Set(ctx, positionKey, formatPosition(at.Position), 0)
+	p.Set(ctx, recordKey, at.Record.String(), 0)
 }
 
 // renew returns a mark that counts: the one in Redis, if somebody else has seen to it
@@ -206,11 +232,12 @@ func (v *View) begin(ctx context.Context, good func(mark) bool) (m mark, err err
 				return nil
 			}
 			old := m
-			head, err := v.store.Head(ctx)
+			at, err := feed.Newest(ctx, v.store)
 			if err != nil {
 				return err
 			}
-			m = mark{known: true, in: halfA, position: max(head, eventstore.Position(v.seen.Load()))}
+			at.Position = max(at.Position, eventstore.Position(v.seen.Load()))
+			m = mark{known: true, in: halfA, position: at.Position}
 			if old.known {
 				m.in = old.in // the other half is not its to write to
 			}
@@ -222,7 +249,7 @@ func (v *View) begin(ctx context.Context, good func(mark) bool) (m mark, err err
 			}
 			_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error {
 				p.Set(ctx, epochKey, m.text(), 0)
-				p.Set(ctx, positionKey, formatPosition(m.position), 0)
+				setPlace(ctx, p, at)
 				return nil
 			})
 			if err == nil {

@@ -21,8 +21,9 @@ type beside struct {
 	Epoch    []byte              `json:"epoch"`
 	In       string              `json:"in"`
 	Position eventstore.Position `json:"position,string"`
-	Build    string              `json:"build"` // the program that fills it
-	Kept     bool                `json:"kept"`  // it was live
+	Record   string              `json:"record,omitempty"` // a feed.Mark
+	Build    string              `json:"build"`            // the program that fills it
+	Kept     bool                `json:"kept"`             // it was live
 }
 
 func (v *View) readBeside(ctx context.Context, from redis.Cmdable) (b beside, there bool, err error) {

@@ -101,7 +101,7 @@ func TestACopyThatAnotherFeedsIsNotSwapped(t *testing.T) {
 		v := h.view(e.client())
 		h.feed(v, h.checkpoint(v))
 		first, second := h.copyOf(h.view(e.client())), h.copyOf(h.view(e.client()))
-		if first.at != p || second.at != p || first.epoch != second.epoch {
+		if first.at.Position != p || second.at.Position != p || first.epoch != second.epoch {
 			t.Fatalf("copies %+v and %+v, want one at %d", first, second, p)
 		}
 		h.do(today, h.hold(today, 2, "18:30"))
@@ -169,8 +169,8 @@ func TestASwapWhereTheLiveViewIsLost(t *testing.T) {
 		if err := c.swap(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if c.at != to {
-			t.Errorf("swapped at %d, want %d", c.at, to)
+		if c.at.Position != to {
+			t.Errorf("swapped at %d, want %d", c.at.Position, to)
 		}
 		if kept, there := dump(t, e.client())[besideKey]; there {
 			t.Errorf("what was lost is kept: %q", kept)

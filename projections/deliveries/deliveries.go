@@ -79,7 +79,8 @@ func tables(text string) []string {
 			name     {text} PRIMARY KEY,
 			epoch    BIGINT NOT NULL, -- counts who took the lead
 			writes   BIGINT NOT NULL, -- by which each write takes this row for itself
-			position BIGINT NOT NULL  -- all events of webhooks up to here are worked in
+			position BIGINT NOT NULL, -- all events of webhooks up to here are worked in
+			record   {text} NOT NULL DEFAULT '' -- the newest record that anything here rests on
 		)`,
 		`CREATE TABLE IF NOT EXISTS webhooks (
 			webhook_id    {text} PRIMARY KEY,

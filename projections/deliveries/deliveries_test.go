@@ -14,6 +14,8 @@ import (
 
 	"daybook/domain"
 	"daybook/domain/webhook"
+	"daybook/eventstore"
+	"daybook/eventstore/feed"
 	"daybook/internal/enginetest"
 )
 
@@ -220,11 +222,11 @@ func TestALedgerThatWasRestored(t *testing.T) {
 		must(t, l.Enter(ctx, hook, 1, 10, 20, []webhook.Delivery{delivery(11, "day-a"), delivery(20, "day-a")}))
 		must(t, l.Note(ctx, 20, nil, now))
 		for head, want := range map[uint64]bool{20: false, 30: false} {
-			if got, err := l.Rewind(ctx, head); err != nil || got != want {
+			if got, err := l.Rewind(ctx, feed.Place{Position: eventstore.Position(head)}); err != nil || got != want {
 				t.Errorf("to %d: %t, %v", head, got, err)
 			}
 		}
-		if got, err := l.Rewind(ctx, 15); err != nil || !got {
+		if got, err := l.Rewind(ctx, feed.Place{Position: 15}); err != nil || !got {
 			t.Errorf("to 15: %t, %v", got, err)
 		}
 		expect(t, "pending", pending(t, l), []uint64{1})

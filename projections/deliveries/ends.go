@@ -93,8 +93,23 @@ func (s *Store) makeTables(ctx context.Context) error {
 				return fmt.Errorf("%w\n%s", err, strings.TrimSpace(statement))
 			}
 		}
-		return nil
+		return s.addRecord(ctx, tx)
 	})
+}
+
+// addRecord adds to tables of an earlier version the column that they lack.
+func (s *Store) addRecord(ctx context.Context, tx *sql.Tx) error {
+	const add = "ALTER TABLE lead ADD COLUMN "
+	if s.postgres {
+		_, err := tx.ExecContext(ctx, add+`IF NOT EXISTS record TEXT COLLATE "C" NOT NULL DEFAULT ''`)
+		return err
+	}
+	var there bool
+	if err := tx.QueryRowContext(ctx, "SELECT COUNT(*) > 0 FROM pragma_table_info('lead') WHERE name = 'record'").Scan(&there); err != nil || there {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, add+"record TEXT NOT NULL DEFAULT ''")
+	return err
 }
 
 // How the lead is waited for and watched.

@@ -9,6 +9,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/webhook"
 	"daybook/eventstore"
+	"daybook/eventstore/feed"
 )
 
 // Lead is the right to write, until it is closed or lost. Safe for concurrent use.
@@ -17,6 +18,9 @@ type Lead struct {
 	epoch   int64
 	place   uint64
 	release func()
+
+	mu      sync.Mutex
+	reached feed.Place
 	lost    <-chan struct{}
 }
 
@@ -29,8 +33,15 @@ func (s *Store) Lead(ctx context.Context) (*Lead, error) {
 	l := &Lead{store: s, release: sync.OnceFunc(release), lost: lost}
 	err = s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		var place int64
-		err := tx.QueryRowContext(ctx, "UPDATE lead SET epoch = epoch + 1 WHERE name = 'webhooks' RETURNING epoch, position").Scan(&l.epoch, &place)
+		var record string
+		err := tx.QueryRowContext(ctx, "UPDATE lead SET epoch = epoch + 1 WHERE name = 'webhooks' RETURNING epoch, position, record").
+			Scan(&l.epoch, &place, &record)
+		if err != nil {
+			return err
+		}
 		l.place = uint64(place)
+		l.reached.Record, err = feed.ParseMark(record)
+		l.reached.Position = l.reached.Record.Position
 		return err
 	})
 	if err != nil {
@@ -53,11 +64,29 @@ func (l *Lead) Lost() <-chan struct{} { return l.lost }
 // taken.
 func (l *Lead) Place() uint64 { return l.place }
 
+// Reached names the newest record that anything written rests on. As long as that is in the
+// ledger, all of it is. Zero where nothing was written since this is put down.
+func (l *Lead) Reached() feed.Place {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reached
+}
+
+// Reach tells, before what rests on it is written, up to where the ledger was read. It is put
+// down with that.
+func (l *Lead) Reach(to feed.Place) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if to.Position > l.reached.Position {
+		l.reached = to
+	}
+}
+
 // write runs fn as the leader, or fails with webhook.ErrLeadLost.
 func (l *Lead) write(ctx context.Context, what string, fn func(context.Context, *sql.Tx) error) error {
 	err := l.store.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		// Takes the row: who takes the lead next waits for this write.
-		r, err := tx.ExecContext(ctx, "UPDATE lead SET writes = writes + 1 WHERE name = 'webhooks' AND epoch = $1", l.epoch)
+		r, err := tx.ExecContext(ctx, "UPDATE lead SET writes = writes + 1, record = $2 WHERE name = 'webhooks' AND epoch = $1", l.epoch, l.Reached().Record.String())
 		if err != nil {
 			return err
 		}
@@ -132,10 +161,7 @@ func note(ctx context.Context, tx *sql.Tx, n webhook.Note, now domain.Instant) e
 			Position: n.Position, Event: n.ID, Stream: n.Stream, Revision: n.Revision, Type: n.Type, DecidedAt: e.At, NextAt: now,
 		}})
 	case webhook.Removed:
-		if err := exec("DELETE FROM deliveries WHERE webhook_id = $1", id); err != nil {
-			return err
-		}
-		return exec("DELETE FROM webhooks WHERE webhook_id = $1", id)
+		return remove(ctx, tx, id)
 	}
 	return nil // its address, secrets and wishes are read from the ledger
 }
@@ -202,9 +228,15 @@ func (l *Lead) Advance(ctx context.Context, moves []webhook.Move) error {
 	})
 }
 
-// Rewind takes back what is past the end of the ledger, which was restored to an earlier state:
-// places, and deliveries of what is no longer there. It reports whether there was any.
-func (l *Lead) Rewind(ctx context.Context, head uint64) (rewound bool, err error) {
+// Rewind takes back what is past a place, as the ledger was restored to an earlier state: places,
+// and deliveries of what is no longer there. It reports whether there was any.
+func (l *Lead) Rewind(ctx context.Context, to feed.Place) (rewound bool, err error) {
+	l.mu.Lock()
+	if to.Position < l.reached.Position {
+		l.reached = to
+	}
+	l.mu.Unlock()
+	head := uint64(to.Position)
 	err = l.write(ctx, "rewind", func(ctx context.Context, tx *sql.Tx) error {
 		for _, text := range []string{
 			"UPDATE lead SET position = $1 WHERE name = 'webhooks' AND position > $1",
@@ -225,6 +257,27 @@ func (l *Lead) Rewind(ctx context.Context, head uint64) (rewound bool, err error
 	})
 	l.place = min(l.place, head)
 	return rewound, err
+}
+
+// Restate brings a webhook to what the ledger says of it, where events of it were lost: nil for
+// one that it knows no longer.
+func (l *Lead) Restate(ctx context.Context, id domain.WebhookID, is *webhook.Webhook) error {
+	return l.write(ctx, "restate", func(ctx context.Context, tx *sql.Tx) error {
+		if is != nil {
+			_, err := tx.ExecContext(ctx, "UPDATE webhooks SET active = $2, active_since = $3 WHERE webhook_id = $1",
+				string(id), is.Status == webhook.StatusActive, int64(is.ActiveSince))
+			return err
+		}
+		return remove(ctx, tx, string(id))
+	})
+}
+
+func remove(ctx context.Context, tx *sql.Tx, id string) error {
+	if _, err := tx.ExecContext(ctx, "DELETE FROM deliveries WHERE webhook_id = $1", id); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, "DELETE FROM webhooks WHERE webhook_id = $1", id)
+	return err
 }
 
 // Record writes down what became of deliveries that were sent: their Status, Attempts, NextAt

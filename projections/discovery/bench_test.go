@@ -13,7 +13,7 @@ func filled(b *testing.B) (*Index, *Writer) {
 	all := town(benchDocs)
 	w := writer(b, ix)
 	for from := 0; from < len(all); from += 1000 {
-		apply(b, w, Changes{To: w.at + 1, Upserts: all[from : from+1000]})
+		apply(b, w, Changes{To: upTo(w.at.Position + 1), Upserts: all[from : from+1000]})
 	}
 	b.ResetTimer()
 	return ix, w
@@ -24,7 +24,7 @@ func BenchmarkUpsertOne(b *testing.B) {
 	d := doc(1, "Golden Lantern")
 	for i := range b.N {
 		d.Revision = uint64(i + 2)
-		apply(b, w, Changes{To: w.at + 1, Upserts: []Document{d}})
+		apply(b, w, Changes{To: upTo(w.at.Position + 1), Upserts: []Document{d}})
 	}
 }
 
@@ -34,7 +34,7 @@ func BenchmarkFill(b *testing.B) {
 	for range b.N {
 		w := writer(b, embeddedEngine(b, b.TempDir()))
 		for from := 0; from < len(all); from += 1000 {
-			apply(b, w, Changes{To: w.at + 1, Upserts: all[from : from+1000]})
+			apply(b, w, Changes{To: upTo(w.at.Position + 1), Upserts: all[from : from+1000]})
 		}
 	}
 	b.ReportMetric(float64(benchDocs*b.N)/b.Elapsed().Seconds(), "docs/s")

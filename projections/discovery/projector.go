@@ -10,6 +10,7 @@ import (
 	"daybook/domain/restaurantday"
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
+	"daybook/eventstore/feed"
 	"daybook/projections"
 )
 
@@ -64,10 +65,10 @@ func (ix *Index) view(store eventstore.Reader, c *codec.Codec, w *Writer) *View 
 func (v *View) Name() string { return viewName }
 
 // Checkpoint implements projections.View; it makes the index where there is none.
-func (v *View) Checkpoint(ctx context.Context) (eventstore.Position, error) {
+func (v *View) Checkpoint(ctx context.Context) (feed.Place, error) {
 	if !v.ready {
 		if err := v.ix.Setup(ctx); err != nil {
-			return 0, err
+			return feed.Place{}, err
 		}
 		v.ready = true
 	}
@@ -76,7 +77,7 @@ func (v *View) Checkpoint(ctx context.Context) (eventstore.Position, error) {
 
 // Apply implements projections.View: each restaurant that changed is written once.
 func (v *View) Apply(ctx context.Context, b eventstore.Batch) error {
-	c := Changes{To: b.Position}
+	c := Changes{To: v.writer.after(b)}
 	place := map[domain.RestaurantID]int{}
 	for _, r := range b.Records {
 		id, ok := codec.ParseRestaurantStream(r.Stream)

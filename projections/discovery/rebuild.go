@@ -12,6 +12,7 @@ import (
 	"github.com/meilisearch/meilisearch-go"
 
 	"daybook/eventstore"
+	"daybook/eventstore/feed"
 	"daybook/projections"
 )
 
@@ -108,7 +109,7 @@ func (ix *Index) beginRebuild(ctx context.Context, build string) (*Writer, error
 	}
 	w := &Writer{ix: ix, uid: beside.uid, loaded: true, origin: origin{Build: build + "/" + rand.Text(), Replaces: live.origin.Build}}
 	// Written at once, so that the indexes can be told apart from now on.
-	if err := w.write(ctx, Changes{To: eventstore.Start}); err != nil {
+	if err := w.write(ctx, Changes{}); err != nil {
 		return nil, errors.Join(err, ix.drop(context.WithoutCancel(ctx), w.uid))
 	}
 	return w, nil
@@ -150,10 +151,18 @@ const meetings = 20
 func (v *View) compare(ctx context.Context, fresh *View) ([]projections.Compared, error) {
 	live := v.ix.View(v.store, v.codec)
 	for n := 1; ; n++ {
-		if _, err := live.Checkpoint(ctx); err != nil {
+		at, err := live.Checkpoint(ctx)
+		if err != nil {
 			return nil, err
 		}
-		head, err := v.meet(ctx, fresh, live)
+		meeting := []*View{fresh, live}
+		estranged := at.Check(ctx, v.store)
+		if errors.Is(estranged, feed.ErrEstranged) {
+			meeting = meeting[:1] // it knows what was lost when the ledger was put back
+		} else if estranged != nil {
+			return nil, estranged
+		}
+		head, err := v.meet(ctx, meeting...)
 		if err != nil {
 			return nil, err
 		}
@@ -176,15 +185,14 @@ func (v *View) compare(ctx context.Context, fresh *View) ([]projections.Compared
 				c.OnlyCopy++
 			}
 		}
-		// One that is ahead of the ledger knows what was lost when that was put back.
-		if c.Equal() || n == meetings || live.writer.reached() > head {
+		if c.Equal() || n == meetings || estranged != nil {
 			return []projections.Compared{c}, nil
 		}
 		again, _, _, err := v.ix.both(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if live.writer.reached() == head && again.at == head {
+		if live.writer.reached().Position == head && again.at.Position == head {
 			return []projections.Compared{c}, nil
 		}
 	}
@@ -193,11 +201,13 @@ func (v *View) compare(ctx context.Context, fresh *View) ([]projections.Compared
 // meet brings views to the head of the ledger; one that others feed as well may be there, or
 // further, already.
 func (v *View) meet(ctx context.Context, views ...*View) (head eventstore.Position, err error) {
-	if head, err = projections.HeadOf(ctx, v.store); err != nil {
+	newest, err := feed.Newest(ctx, v.store)
+	if err != nil {
 		return 0, err
 	}
+	head = newest.Position
 	for i, behind := range views {
-		at := behind.writer.reached()
+		at := behind.writer.reached().Position
 		if at >= head {
 			continue
 		}
@@ -208,11 +218,14 @@ func (v *View) meet(ctx context.Context, views ...*View) (head eventstore.Positi
 	return head, nil
 }
 
-func (w *Writer) reached() eventstore.Position {
+func (w *Writer) reached() feed.Place {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.at
 }
+
+// after is where the index stands when it has b.
+func (w *Writer) after(b eventstore.Batch) feed.Place { return w.reached().After(b) }
 
 // digestPage is how many documents are read at once.
 const digestPage = 1000

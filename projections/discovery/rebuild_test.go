@@ -139,7 +139,7 @@ func TestRebuildOfAnIndexThatIsLiveNoMore(t *testing.T) {
 		if _, err := ix.View(h.store, h.codec).Kept(ctx); !errors.Is(err, projections.ErrNothingKept) {
 			t.Errorf("what is unfinished is kept: %v", err)
 		}
-		apply(t, first, Changes{To: 2, Upserts: []Document{doc(1, "Second")}})
+		apply(t, first, Changes{To: upTo(2), Upserts: []Document{doc(1, "Second")}})
 		if err := first.takePlace(ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -150,7 +150,7 @@ func TestRebuildOfAnIndexThatIsLiveNoMore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		apply(t, left, Changes{To: 3, Upserts: []Document{doc(1, "Left")}})
+		apply(t, left, Changes{To: upTo(3), Upserts: []Document{doc(1, "Left")}})
 		// The live index is lost, and made anew by whoever comes first.
 		if err := ix.drop(ctx, ix.name); err != nil {
 			t.Fatal(err)
@@ -162,8 +162,8 @@ func TestRebuildOfAnIndexThatIsLiveNoMore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p, err := w.Checkpoint(ctx); err != nil || p != 0 || w.origin.Replaces != "" {
-			t.Errorf("begins at %d in place of %q, %v", p, w.origin.Replaces, err)
+		if p, err := w.Checkpoint(ctx); err != nil || p.Position != 0 || w.origin.Replaces != "" {
+			t.Errorf("begins at %d in place of %q, %v", p.Position, w.origin.Replaces, err)
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/restaurant"
 	"daybook/eventstore"
+	"daybook/eventstore/feed"
 	"daybook/projections/discovery/meilibleve"
 )
 
@@ -93,8 +94,10 @@ func at(lat, lng float64) func(*Document) {
 func fill(t testing.TB, ix *Index, docs ...Document) {
 	t.Helper()
 	w := writer(t, ix)
-	apply(t, w, Changes{To: w.at + 1, Upserts: docs})
+	apply(t, w, Changes{To: upTo(w.at.Position + 1), Upserts: docs})
 }
+
+func upTo(p eventstore.Position) feed.Place { return feed.Place{Position: p} }
 
 func writer(t testing.TB, ix *Index) *Writer {
 	t.Helper()
@@ -118,7 +121,7 @@ func checkpointOf(t testing.TB, ix *Index) eventstore.Position {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p
+	return p.Position
 }
 
 func find(t testing.TB, ix *Index, q Query) Page {

@@ -11,6 +11,7 @@ import (
 
 	"daybook/domain"
 	"daybook/eventstore"
+	"daybook/eventstore/feed"
 	"daybook/projections"
 )
 
@@ -22,6 +23,7 @@ const checkpointID = "checkpoint"
 type checkpoint struct {
 	ID       string `json:"id"`
 	Position string `json:"position"`
+	Record   string `json:"record"` // a feed.Mark
 	origin
 }
 
@@ -42,7 +44,7 @@ type Writer struct {
 	mu     sync.Mutex
 	loaded bool                // stored and at are known
 	stored eventstore.Position // the checkpoint that this writer last saw in the index
-	at     eventstore.Position // all up to here is in the index
+	at     feed.Place          // all up to here is in the index
 	tried  eventstore.Position // the checkpoint of a write whose outcome is not known, else 0
 	timer  *time.Timer         // runs while at is ahead of stored
 }
@@ -53,7 +55,7 @@ func (ix *Index) Writer() *Writer { return &Writer{ix: ix, uid: ix.name} }
 // Changes is what a part of the ledger does to the index.
 type Changes struct {
 	// To is where the index stands afterwards.
-	To eventstore.Position
+	To feed.Place
 	// Upserts are documents as they are at To, or at any later time.
 	Upserts []Document
 	Deletes []domain.RestaurantID
@@ -61,27 +63,31 @@ type Changes struct {
 
 // Checkpoint reads where the index stands; eventstore.Start for an empty one. Apply goes on
 // from there.
-func (w *Writer) Checkpoint(ctx context.Context) (eventstore.Position, error) {
+func (w *Writer) Checkpoint(ctx context.Context) (feed.Place, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.load(ctx)
 }
 
-func (w *Writer) load(ctx context.Context) (eventstore.Position, error) {
+func (w *Writer) load(ctx context.Context) (feed.Place, error) {
 	var c checkpoint
 	err := w.index().GetDocumentWithContext(ctx, checkpointID, nil, &c)
 	switch {
 	case hasCode(err, codeDocumentNotFound):
 		c.Position = "0"
 	case err != nil:
-		return 0, fmt.Errorf("discovery: read checkpoint of %s: %w", w.uid, opened(err))
+		return feed.Place{}, fmt.Errorf("discovery: read checkpoint of %s: %w", w.uid, opened(err))
 	}
 	at, err := parsePosition(c.Position)
 	if err != nil {
-		return 0, err
+		return feed.Place{}, err
 	}
-	w.stored, w.at, w.tried, w.origin, w.loaded = at, at, 0, c.origin, true
-	return at, nil
+	mark, err := feed.ParseMark(c.Record)
+	if err != nil {
+		return feed.Place{}, err
+	}
+	w.stored, w.at, w.tried, w.origin, w.loaded = at, feed.Place{Position: at, Record: mark}, 0, c.origin, true
+	return w.at, nil
 }
 
 func parsePosition(text string) (eventstore.Position, error) {
@@ -108,7 +114,7 @@ func (w *Writer) Apply(ctx context.Context, c Changes) error {
 	if !w.loaded {
 		return fmt.Errorf("discovery: where %s stands is not known: %w", w.uid, projections.ErrMoved)
 	}
-	if c.To <= w.at {
+	if c.To.Position <= w.at.Position {
 		return nil
 	}
 	if len(c.Upserts) == 0 && len(c.Deletes) == 0 {
@@ -126,7 +132,7 @@ func (w *Writer) write(ctx context.Context, c Changes) error {
 		return err
 	}
 	if w.tried != 0 && is.position == w.tried {
-		w.stored, w.at = w.tried, max(w.at, w.tried) // it had happened
+		w.stored, w.at.Position = w.tried, max(w.at.Position, w.tried) // it had happened
 	}
 	w.tried = 0
 	if is.position != w.stored {
@@ -151,13 +157,13 @@ func (w *Writer) write(ctx context.Context, c Changes) error {
 			batch = append(batch, d)
 		}
 	}
-	batch = append(batch, checkpoint{ID: checkpointID, Position: strconv.FormatUint(uint64(c.To), 10), origin: w.origin})
+	batch = append(batch, checkpoint{ID: checkpointID, Position: strconv.FormatUint(uint64(c.To.Position), 10), Record: c.To.Record.String(), origin: w.origin})
 	key := "id"
 	if err := w.ix.task(ctx)(w.index().AddDocumentsWithContext(ctx, batch, &meilisearch.DocumentOptions{PrimaryKey: &key})); err != nil {
-		w.tried = c.To // it may have happened all the same, or happen yet
-		return fmt.Errorf("discovery: write to %s up to position %d: %w", w.uid, c.To, err)
+		w.tried = c.To.Position // it may have happened all the same, or happen yet
+		return fmt.Errorf("discovery: write to %s up to position %d: %w", w.uid, c.To.Position, err)
 	}
-	w.stored, w.at = c.To, c.To
+	w.stored, w.at = c.To.Position, c.To
 	return nil
 }
 
@@ -219,7 +225,7 @@ func (w *Writer) Flush(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.halt()
-	if !w.loaded || w.at == w.stored {
+	if !w.loaded || w.at.Position == w.stored {
 		return nil
 	}
 	return w.write(ctx, Changes{To: w.at})

@@ -25,14 +25,14 @@ func TestApply(t *testing.T) {
 		full := doc(1, "One", at(52.5, 13.4), rated(4.5), func(d *Document) {
 			d.State, d.Zip, d.PriceLevel, d.Features, d.Description = "BE", "10115", 2, []string{"terrace", "vegan"}, "Old \"house\".\nLines."
 		})
-		apply(t, w, Changes{To: 10, Upserts: []Document{full, doc(2, "Two")}})
+		apply(t, w, Changes{To: upTo(10), Upserts: []Document{full, doc(2, "Two")}})
 		if got, err := ix.Get(ctx, id(1)); err != nil || !reflect.DeepEqual(got, full) {
 			t.Errorf("got %+v, %v, want %+v", got, err, full)
 		}
 		if p := checkpointOf(t, ix); p != 10 {
 			t.Errorf("the index stands at %d, want 10", p)
 		}
-		apply(t, w, Changes{To: 20, Upserts: []Document{doc(3, "Three")}, Deletes: []domain.RestaurantID{id(2)}})
+		apply(t, w, Changes{To: upTo(20), Upserts: []Document{doc(3, "Three")}, Deletes: []domain.RestaurantID{id(2)}})
 		if _, err := ix.Get(ctx, id(2)); !errors.Is(err, ErrNotFound) {
 			t.Errorf("deleted: got %v", err)
 		}
@@ -40,7 +40,7 @@ func TestApply(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		// What was applied is passed over.
-		apply(t, w, Changes{To: 20, Upserts: []Document{doc(4, "Four")}})
+		apply(t, w, Changes{To: upTo(20), Upserts: []Document{doc(4, "Four")}})
 		if _, err := ix.Get(ctx, id(4)); !errors.Is(err, ErrNotFound) {
 			t.Errorf("passed over: got %v", err)
 		}
@@ -63,12 +63,12 @@ func TestNeverBackwards(t *testing.T) {
 	onEveryEnd(t, func(t *testing.T, ix *Index) {
 		fill(t, ix, doc(1, "New", revision(7)))
 		w := writer(t, ix)
-		apply(t, w, Changes{To: 5, Upserts: []Document{doc(1, "Old", revision(6)), doc(2, "Beside", revision(1))}})
+		apply(t, w, Changes{To: upTo(5), Upserts: []Document{doc(1, "Old", revision(6)), doc(2, "Beside", revision(1))}})
 		if got, want := names(find(t, ix, Query{})), []string{"New", "Beside"}; !reflect.DeepEqual(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		// The same revision comes again where something else of the document changed.
-		apply(t, w, Changes{To: 6, Upserts: []Document{doc(1, "Rated", revision(7))}})
+		apply(t, w, Changes{To: upTo(6), Upserts: []Document{doc(1, "Rated", revision(7))}})
 		if got, want := names(find(t, ix, Query{})), []string{"Rated", "Beside"}; !reflect.DeepEqual(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
@@ -83,8 +83,8 @@ func TestCheckpointMoved(t *testing.T) {
 	ctx := context.Background()
 	onEveryEnd(t, func(t *testing.T, ix *Index) {
 		a, b := writer(t, ix), writer(t, ix)
-		apply(t, a, Changes{To: 10, Upserts: []Document{doc(1, "One")}})
-		change := Changes{To: 12, Upserts: []Document{doc(1, "Late", revision(2))}}
+		apply(t, a, Changes{To: upTo(10), Upserts: []Document{doc(1, "One")}})
+		change := Changes{To: upTo(12), Upserts: []Document{doc(1, "Late", revision(2))}}
 		for range 2 { // until the checkpoint is asked for
 			if err := b.Apply(ctx, change); !errors.Is(err, projections.ErrMoved) {
 				t.Fatalf("got %v", err)
@@ -93,11 +93,11 @@ func TestCheckpointMoved(t *testing.T) {
 		if got, want := names(find(t, ix, Query{})), []string{"One"}; !reflect.DeepEqual(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
-		if p, err := b.Checkpoint(ctx); p != 10 || err != nil {
-			t.Errorf("got %d, %v", p, err)
+		if p, err := b.Checkpoint(ctx); p.Position != 10 || err != nil {
+			t.Errorf("got %+v, %v", p, err)
 		}
 		apply(t, b, change)
-		if err := a.Apply(ctx, Changes{To: 11, Upserts: []Document{doc(1, "Older", revision(1))}}); !errors.Is(err, projections.ErrMoved) {
+		if err := a.Apply(ctx, Changes{To: upTo(11), Upserts: []Document{doc(1, "Older", revision(1))}}); !errors.Is(err, projections.ErrMoved) {
 			t.Errorf("got %v", err)
 		}
 		if err := ix.Writer().Apply(ctx, change); !errors.Is(err, projections.ErrMoved) {
@@ -111,11 +111,11 @@ func TestCheckpointAlone(t *testing.T) {
 	ctx := context.Background()
 	onEveryEnd(t, func(t *testing.T, ix *Index) {
 		w := writer(t, ix)
-		apply(t, w, Changes{To: 10})
+		apply(t, w, Changes{To: upTo(10)})
 		eventually(t, func() bool { return checkpointOf(t, ix) == 10 })
 		w.ix.every = time.Hour
-		apply(t, w, Changes{To: 11})
-		apply(t, w, Changes{To: 12})
+		apply(t, w, Changes{To: upTo(11)})
+		apply(t, w, Changes{To: upTo(12)})
 		if p := checkpointOf(t, ix); p != 10 {
 			t.Errorf("the checkpoint was written at once: %d", p)
 		}
@@ -125,8 +125,8 @@ func TestCheckpointAlone(t *testing.T) {
 		if p := checkpointOf(t, ix); p != 12 {
 			t.Errorf("the index stands at %d, want 12", p)
 		}
-		apply(t, w, Changes{To: 13})
-		apply(t, w, Changes{To: 14, Upserts: []Document{doc(1, "One")}})
+		apply(t, w, Changes{To: upTo(13)})
+		apply(t, w, Changes{To: upTo(14), Upserts: []Document{doc(1, "One")}})
 		if p := checkpointOf(t, ix); p != 14 {
 			t.Errorf("the index stands at %d, want 14", p)
 		}
@@ -155,24 +155,24 @@ func TestRebuild(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p, err := w.Checkpoint(ctx); p != c.from || err != nil {
-				t.Fatalf("%s begins at %d, want %d, %v", c.build, p, c.from, err)
+			if p, err := w.Checkpoint(ctx); p.Position != c.from || err != nil {
+				t.Fatalf("%s begins at %d, want %d, %v", c.build, p.Position, c.from, err)
 			}
 			if c.build == "other" {
-				apply(t, w, Changes{To: 3, Upserts: []Document{doc(9, "Left behind")}})
+				apply(t, w, Changes{To: upTo(3), Upserts: []Document{doc(9, "Left behind")}})
 			}
 		}
 		r, err := ix.beginRebuild(ctx, "mine")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p, err := r.Checkpoint(ctx); p != 0 || err != nil {
-			t.Fatalf("got %d, %v", p, err)
+		if p, err := r.Checkpoint(ctx); p.Position != 0 || err != nil {
+			t.Fatalf("got %+v, %v", p, err)
 		}
-		apply(t, r, Changes{To: 50, Upserts: []Document{doc(1, "Rebuilt")}})
-		apply(t, r, Changes{To: 60})
+		apply(t, r, Changes{To: upTo(50), Upserts: []Document{doc(1, "Rebuilt")}})
+		apply(t, r, Changes{To: upTo(60)})
 		// The live index answers and moves meanwhile.
-		apply(t, live, Changes{To: 55, Upserts: []Document{doc(3, "Meanwhile")}})
+		apply(t, live, Changes{To: upTo(55), Upserts: []Document{doc(3, "Meanwhile")}})
 		if got, want := names(find(t, ix, Query{})), []string{"Live", "Gone", "Meanwhile"}; !reflect.DeepEqual(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
@@ -187,11 +187,11 @@ func TestRebuild(t *testing.T) {
 				t.Errorf("the index stands at %d, want 60", p)
 			}
 		}
-		if err := live.Apply(ctx, Changes{To: 61, Upserts: []Document{doc(4, "Four")}}); !errors.Is(err, projections.ErrMoved) {
+		if err := live.Apply(ctx, Changes{To: upTo(61), Upserts: []Document{doc(4, "Four")}}); !errors.Is(err, projections.ErrMoved) {
 			t.Errorf("the old index's writer: got %v", err)
 		}
 		// Who built it stays known while it is written to.
-		apply(t, writer(t, ix), Changes{To: 62, Upserts: []Document{doc(5, "After")}})
+		apply(t, writer(t, ix), Changes{To: upTo(62), Upserts: []Document{doc(5, "After")}})
 		if err := r.takePlace(ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -233,7 +233,7 @@ func TestEngineAway(t *testing.T) {
 	line := &away{RoundTripper: engine.Client(0).Transport}
 	ix := setUp(t, Options{URL: meilibleve.URL, Client: &http.Client{Transport: line}})
 	w := writer(t, ix)
-	apply(t, w, Changes{To: 1, Upserts: []Document{doc(1, "One")}})
+	apply(t, w, Changes{To: upTo(1), Upserts: []Document{doc(1, "One")}})
 
 	posts := func(r *http.Request) error {
 		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/documents") {
@@ -241,7 +241,7 @@ func TestEngineAway(t *testing.T) {
 		}
 		return nil
 	}
-	change := Changes{To: 2, Upserts: []Document{doc(1, "Two", revision(2))}}
+	change := Changes{To: upTo(2), Upserts: []Document{doc(1, "Two", revision(2))}}
 	line.before = posts
 	if err := w.Apply(ctx, change); !errors.Is(err, errAway) {
 		t.Fatalf("got %v", err)
@@ -258,13 +258,13 @@ func TestEngineAway(t *testing.T) {
 	}
 	line.after = nil
 	apply(t, w, change)
-	apply(t, w, Changes{To: 3, Upserts: []Document{doc(2, "Three")}})
+	apply(t, w, Changes{To: upTo(3), Upserts: []Document{doc(2, "Three")}})
 	if got, want := names(find(t, ix, Query{})), []string{"Two", "Three"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 
 	// A task that fails is an error, and changes nothing.
-	if err := w.Apply(ctx, Changes{To: 4, Upserts: []Document{doc(3, "Three"), {ID: "no id!"}}}); !hasCode(err, "invalid_document_id") {
+	if err := w.Apply(ctx, Changes{To: upTo(4), Upserts: []Document{doc(3, "Three"), {ID: "no id!"}}}); !hasCode(err, "invalid_document_id") {
 		t.Errorf("got %v", err)
 	}
 	if got, want := names(find(t, ix, Query{})), []string{"Two", "Three"}; !reflect.DeepEqual(got, want) {

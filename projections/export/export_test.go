@@ -84,8 +84,8 @@ func (b *book) follow() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	batch := eventstore.Batch{Position: at}
-	for r, err := range b.store.ReadAll(b.t.Context(), at, eventstore.Filter{}) {
+	batch := eventstore.Batch{Position: at.Position}
+	for r, err := range b.store.ReadAll(b.t.Context(), at.Position, eventstore.Filter{}) {
 		if err != nil {
 			b.t.Fatal(err)
 		}

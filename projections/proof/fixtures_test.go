@@ -90,6 +90,16 @@ func (l ledger) ReadAllBackwards(_ context.Context, from eventstore.Position, fi
 	}
 }
 
+func (l ledger) ReadStream(_ context.Context, stream eventstore.StreamName, from eventstore.Revision) iter.Seq2[eventstore.Record, error] {
+	return func(yield func(eventstore.Record, error) bool) {
+		for _, r := range l.records {
+			if r.Stream == stream && r.Revision >= from && !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
 func source(records []eventstore.Record) Source {
 	return FromStore(context.Background(), ledger{records: records})
 }
@@ -142,7 +152,7 @@ func closed(t testing.TB, v *View) {
 }
 
 // feed brings records in batches of at most size, of which only the last is live.
-func feed(t testing.TB, v interface {
+func fill(t testing.TB, v interface {
 	Apply(context.Context, eventstore.Batch) error
 }, records []eventstore.Record, size int,
 ) {

@@ -28,7 +28,7 @@ func TestHeads(t *testing.T) {
 	var want []Head
 	for _, size := range []int{0, 30, 31, 90} {
 		if n := int(v.Log().Size()); size > n {
-			feed(t, v, records[n:size], 10)
+			fill(t, v, records[n:size], 10)
 		}
 		h := sign(t, v)
 		if h.Size != uint64(size) || h.Root != treeHash(all[:size]) || h.Origin != testKey(t).Verifier().Name() {
@@ -153,9 +153,9 @@ func TestLogOfARestoredLedger(t *testing.T) {
 	o := options(t)
 	o.Store = ledger{records: records}
 	v := open(t, o)
-	feed(t, v, records[:40], 50)
+	fill(t, v, records[:40], 50)
 	sign(t, v)
-	feed(t, v, records[40:], 50)
+	fill(t, v, records[40:], 50)
 	closed(t, v)
 
 	v = open(t, o)
@@ -173,20 +173,20 @@ func TestLogOfARestoredLedger(t *testing.T) {
 	if n := v.Log().Size(); n != 0 {
 		t.Errorf("of a ledger with other positions: the log goes on with %d events", n)
 	}
-	feed(t, v, records, 50)
+	fill(t, v, records, 50)
 	closed(t, v)
 
 	for size, fault := range map[int]bool{50: false, 30: true} {
 		o.Store = ledger{records: records[:size]}
 		v = open(t, o)
-		if at, _ := v.Checkpoint(t.Context()); at != 0 || v.Log().Size() != 0 {
-			t.Errorf("of %d: the log goes on from %d with %d events", size, at, v.Log().Size())
+		if at, _ := v.Checkpoint(t.Context()); at.Position != 0 || v.Log().Size() != 0 {
+			t.Errorf("of %d: the log goes on from %d with %d events", size, at.Position, v.Log().Size())
 		}
-		feed(t, v, records[:size], 50)
+		fill(t, v, records[:size], 50)
 		if got := v.Fault() != nil; got != fault {
 			t.Errorf("of %d: %v", size, v.Fault())
 		}
-		feed(t, v, records[size:], 50)
+		fill(t, v, records[size:], 50)
 		closed(t, v)
 	}
 }
@@ -214,7 +214,7 @@ func TestNothingIsSignedOverAFork(t *testing.T) {
 	o := options(t)
 	v := open(t, o)
 	for _, size := range []int{20, 60, 100} {
-		feed(t, v, original[v.Log().Size():size], 50)
+		fill(t, v, original[v.Log().Size():size], 50)
 		sign(t, v)
 	}
 	closed(t, v)
@@ -241,7 +241,7 @@ func TestNothingIsSignedOverAFork(t *testing.T) {
 		if _, err := v.sign(0); !errors.Is(err, ErrBuilding) {
 			t.Errorf("%s: signed while the log is built: %v", what, err)
 		}
-		feed(t, v, c.ledger, 200)
+		fill(t, v, c.ledger, 200)
 		if len(c.ledger) == 0 {
 			if err := v.Apply(t.Context(), eventstore.Batch{Position: 1, Live: true}); err != nil {
 				t.Fatal(err)
@@ -285,11 +285,11 @@ func TestNothingIsSignedOverAFork(t *testing.T) {
 	o.FS = vfs.NewMem()
 	v = open(t, o)
 	defer closed(t, v)
-	feed(t, v, original[:80], 40)
+	fill(t, v, original[:80], 40)
 	if v.Fault() == nil {
 		t.Error("a ledger shorter than what was signed passes")
 	}
-	feed(t, v, append(slices.Clone(original), book(120, 5)[100:]...)[80:], 40)
+	fill(t, v, append(slices.Clone(original), book(120, 5)[100:]...)[80:], 40)
 	if h := sign(t, v); h.Size != 120 || v.Fault() != nil {
 		t.Errorf("signed %d, %v", h.Size, v.Fault())
 	}
@@ -301,7 +301,7 @@ func TestKeepSigning(t *testing.T) {
 	o := options(t)
 	v := open(t, o)
 	defer closed(t, v)
-	feed(t, v, records[:4], 4)
+	fill(t, v, records[:4], 4)
 	ctx, end := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { v.KeepSigning(ctx, time.Millisecond); close(done) }()
@@ -314,7 +314,7 @@ func TestKeepSigning(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	feed(t, v, records[4:], 6)
+	fill(t, v, records[4:], 6)
 	end()
 	<-done
 	if h, _ := v.Newest(); h.Size != 10 {

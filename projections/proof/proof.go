@@ -40,6 +40,7 @@ import (
 
 	"daybook/eventstore"
 	"daybook/eventstore/canon"
+	"daybook/eventstore/feed"
 	"daybook/projections"
 )
 
@@ -137,9 +138,8 @@ func Open(o Options) (v *View, err error) {
 	if err != nil {
 		return v, err
 	}
-	if v.strange(b.log) {
-		v.log.Warn("proof: the log ends with an event that the ledger does not have there: it was restored to an earlier state, or is another; the log is built again",
-			"events", b.log.Size(), "position", uint64(b.position()))
+	if err := v.estranged(b); err != nil {
+		v.log.Warn("proof: the log is built again", "events", b.log.Size(), "position", uint64(b.position()), "cause", err)
 		// The heads kept then tell whether the ledger still is what was signed.
 		gone := at
 		at = generations{live: max(at.live, at.kept, at.beside) + 1}
@@ -169,9 +169,7 @@ func (v *View) Log() *Log { return v.live.Load().log }
 func (v *View) Name() string { return Name }
 
 // Checkpoint implements projections.View.
-func (v *View) Checkpoint(context.Context) (eventstore.Position, error) {
-	return v.live.Load().position(), nil
-}
+func (v *View) Checkpoint(context.Context) (feed.Place, error) { return v.live.Load().place() }
 
 // Apply implements projections.View. Leaves, nodes and checkpoint are one write, so a
 // process that is killed leaves a log of some prefix of the ledger.
@@ -197,6 +195,18 @@ type builder struct {
 	gone atomic.Bool // another log took its place under construction
 	form []byte      // reused
 	row  []byte
+}
+
+// place is where the log stands: at its last leaf, or where it was begun.
+func (b *builder) place() (feed.Place, error) {
+	p := feed.Place{Position: b.position()}
+	size := b.log.Size()
+	if size == 0 {
+		return p, nil
+	}
+	last, err := b.log.Entry(size - 1)
+	p.Record = feed.Mark{Position: last.Position, Revision: last.Revision, ID: last.ID, Stream: last.Stream}
+	return p, err
 }
 
 func (b *builder) position() eventstore.Position { return eventstore.Position(b.at.Load()) }

@@ -45,7 +45,7 @@ func TestTheLogIsRFC6962s(t *testing.T) {
 		}
 		e.add(uint64(i), all[i], nil)
 	}
-	feed(t, v, records, 9)
+	fill(t, v, records, 9)
 	log := v.Log()
 	heads := make([]Head, len(all)+1)
 	for n := range heads {
@@ -122,7 +122,7 @@ func TestALogThatIsKilled(t *testing.T) {
 		files := vfs.NewCrashableMem()
 		o.FS = files
 		v := open(t, o)
-		feed(t, v, records[:100+rng.IntN(200)], 1+rng.IntN(40))
+		fill(t, v, records[:100+rng.IntN(200)], 1+rng.IntN(40))
 		after := files.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
 		closed(t, v)
 
@@ -132,11 +132,12 @@ func TestALogThatIsKilled(t *testing.T) {
 		if root, err := again.Log().Root(size); err != nil || root != treeHash(all[:size]) {
 			t.Fatalf("seed %d: after the kill the root of %d is %s, %v", seed, size, root, err)
 		}
-		at, _ := again.Checkpoint(t.Context())
+		place, _ := again.Checkpoint(t.Context())
+		at := place.Position
 		if want := positionOf(records, size); at != want {
 			t.Fatalf("seed %d: %d leaves up to %d, want up to %d", seed, size, at, want)
 		}
-		feed(t, again, records[size:], 64)
+		fill(t, again, records[size:], 64)
 		if root, err := again.Log().Root(300); err != nil || root != treeHash(all) {
 			t.Errorf("seed %d: in the end the root is %s, %v", seed, root, err)
 		}
@@ -156,15 +157,16 @@ func TestWhatComesAgain(t *testing.T) {
 	records := book(40, 2)
 	v := open(t, options(t))
 	defer closed(t, v)
-	feed(t, v, records[:30], 30)
-	feed(t, v, records[:30], 30)
+	fill(t, v, records[:30], 30)
+	fill(t, v, records[:30], 30)
 	if err := v.Apply(t.Context(), eventstore.Batch{Records: records[20:], Position: records[39].Position}); err != nil {
 		t.Fatal(err)
 	}
 	if err := v.Apply(t.Context(), eventstore.Batch{Position: 5000, Live: true}); err != nil {
 		t.Fatal(err)
 	}
-	at, _ := v.Checkpoint(t.Context())
+	place, _ := v.Checkpoint(t.Context())
+	at := place.Position
 	if root, err := v.Log().Root(40); err != nil || root != treeHash(leaves(t, records)) || v.Log().Size() != 40 || at != 5000 {
 		t.Errorf("%d leaves up to %d, root %s, %v", v.Log().Size(), at, root, err)
 	}
@@ -180,21 +182,21 @@ func TestRebuild(t *testing.T) {
 	o := options(t)
 	o.Store = ledger{records: records}
 	v := open(t, o)
-	feed(t, v, records[:150], 50)
+	fill(t, v, records[:150], 50)
 	head := sign(t, v)
 	old := v.Log()
 	first, err := v.Rebuild(t.Context(), "build 1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	feed(t, first.View, records[:60], 7)
+	fill(t, first.View, records[:60], 7)
 	// The same build goes on, another begins anew, and whoever fed the one before is told.
 	again, err := v.Rebuild(t.Context(), "build 1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if at, _ := again.View.Checkpoint(t.Context()); at != records[59].Position {
-		t.Errorf("goes on from %d", at)
+	if at, _ := again.View.Checkpoint(t.Context()); at.Position != records[59].Position {
+		t.Errorf("goes on from %d", at.Position)
 	}
 	b := eventstore.Batch{Records: records[60:70], Position: records[69].Position}
 	if err := first.View.Apply(t.Context(), b); !errors.Is(err, projections.ErrMoved) {
@@ -204,10 +206,10 @@ func TestRebuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if at, _ := build.View.Checkpoint(t.Context()); at != 0 {
-		t.Errorf("another build goes on from %d", at)
+	if at, _ := build.View.Checkpoint(t.Context()); at.Position != 0 {
+		t.Errorf("another build goes on from %d", at.Position)
 	}
-	feed(t, build.View, records[:120], 7)
+	fill(t, build.View, records[:120], 7)
 	compared, err := build.Compare(t.Context())
 	if want := []projections.Compared{{What: "leaves", Entries: 150}}; err != nil || !reflect.DeepEqual(compared, want) {
 		t.Errorf("compared: %+v, %v", compared, err)
@@ -226,7 +228,7 @@ func TestRebuild(t *testing.T) {
 	if err := v.Apply(t.Context(), rest); !errors.Is(err, projections.ErrMoved) {
 		t.Errorf("who feeds it is not told: %v", err)
 	}
-	feed(t, v, records[150:], 80)
+	fill(t, v, records[150:], 80)
 	if root, err := v.Log().Root(200); err != nil || root != treeHash(leaves(t, records)) || v.Fault() != nil {
 		t.Errorf("in the end: %s, %v, %v", root, err, v.Fault())
 	}
@@ -241,7 +243,7 @@ func TestRebuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	feed(t, abandoned.View, records[:10], 10)
+	fill(t, abandoned.View, records[:10], 10)
 	if err := abandoned.Abandon(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +273,7 @@ func TestOpenLog(t *testing.T) {
 	}
 	records := book(30, 7)
 	v := open(t, o)
-	feed(t, v, records, 30)
+	fill(t, v, records, 30)
 	closed(t, v)
 	log, err := OpenLog(o.Dir)
 	if err != nil {

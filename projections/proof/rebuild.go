@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"daybook/eventstore"
+	"daybook/eventstore/feed"
 	"daybook/projections"
 )
 
@@ -219,9 +220,7 @@ type rebuilding struct{ *builder }
 
 func (r *rebuilding) Name() string { return Name }
 
-func (r *rebuilding) Checkpoint(context.Context) (eventstore.Position, error) {
-	return r.position(), nil
-}
+func (r *rebuilding) Checkpoint(context.Context) (feed.Place, error) { return r.place() }
 
 func (r *rebuilding) Apply(_ context.Context, b eventstore.Batch) error { return r.apply(b) }
 

@@ -11,6 +11,7 @@ import (
 
 	"daybook/eventstore"
 	"daybook/eventstore/canon"
+	"daybook/eventstore/feed"
 )
 
 // Item is an event of a ledger that is verified.
@@ -33,33 +34,28 @@ func FromStore(ctx context.Context, store eventstore.Reader) Source {
 	}
 }
 
-// strangeWithin is how long a ledger has to say what stands where the log ends.
-const strangeWithin = 10 * time.Second
+// judgedWithin is how long a ledger has to say what stands where the log ends.
+const judgedWithin = 10 * time.Second
 
-// strange reports whether the ledger has something else where the log ends. Such a log would
-// go on from events that are lost, and be signed. A ledger that cannot be read is not judged.
-func (v *View) strange(log *Log) bool {
-	size := log.Size()
-	if v.store == nil || size == 0 {
-		return false
+// estranged is the error that says that the ledger does not hold what the log ends with. Such
+// a log must not be asked for a head: what is lost would be signed. So it is not left to the
+// runner, which would have it answer until another is built. A ledger that cannot be read is
+// not judged.
+func (v *View) estranged(b *builder) error {
+	if v.store == nil {
+		return nil
 	}
-	last, err := log.Entry(size - 1)
+	at, err := b.place()
 	if err != nil {
-		return false // who reads it is told
+		return nil //nolint:nilerr // who reads the log is told
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), strangeWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), judgedWithin)
 	defer cancel()
-	for r, err := range v.store.ReadAllBackwards(ctx, last.Position, eventstore.Filter{}) {
-		if errors.Is(err, eventstore.ErrInvalid) {
-			return true // it has no such position
-		}
-		if err != nil {
-			v.log.Warn("proof: whether the log is that of the ledger could not be found out", "error", err)
-			return false
-		}
-		return r.ID != last.ID || r.Position != last.Position
+	if err = at.Check(ctx, v.store); err == nil || errors.Is(err, feed.ErrEstranged) {
+		return err
 	}
-	return true
+	v.log.Warn("proof: whether the log is that of the ledger could not be found out", "error", err)
+	return nil
 }
 
 func sizeOf(r eventstore.Record) int { return len(r.Data) + len(r.Metadata) }

@@ -114,7 +114,7 @@ func TestEveryAlterationIsFoundAndNamed(t *testing.T) {
 	defer closed(t, v)
 	var heads []Head
 	for at := 0; at < size; at += 40 {
-		feed(t, v, original[at:at+40], 17)
+		fill(t, v, original[at:at+40], 17)
 		heads = append(heads, sign(t, v))
 	}
 	if v, err := Verify(source(original), Against{Heads: heads, Log: v.Log()}); err != nil || !reflect.DeepEqual(v, Verified{
@@ -192,7 +192,7 @@ func TestAnExportIsVerified(t *testing.T) {
 	original := book(50, 2)
 	v := open(t, options(t))
 	defer closed(t, v)
-	feed(t, v, original, 50)
+	fill(t, v, original, 50)
 	head := sign(t, v)
 	var lines, forms []byte
 	for _, r := range original {
@@ -326,7 +326,7 @@ func TestTheLogItselfIsHeldToTheHeads(t *testing.T) {
 	original := book(100, 4)
 	v := open(t, options(t))
 	defer closed(t, v)
-	feed(t, v, original, 50)
+	fill(t, v, original, 50)
 	first := Head{Size: 50}
 	first.Root, _ = v.Log().Root(50)
 	head := sign(t, v)
@@ -334,7 +334,7 @@ func TestTheLogItselfIsHeldToTheHeads(t *testing.T) {
 	altered[70].Data = []byte(`{"number":70}`)
 	both := open(t, options(t))
 	defer closed(t, both)
-	feed(t, both, altered, 50)
+	fill(t, both, altered, 50)
 	heads := []Head{head, first}
 
 	got, err := Verify(source(altered), Against{Heads: heads, Log: both.Log()})
@@ -355,7 +355,7 @@ func TestTheLogItselfIsHeldToTheHeads(t *testing.T) {
 	// A log that does not reach the head it is held to.
 	short := open(t, options(t))
 	defer closed(t, short)
-	feed(t, short, original[:80], 80)
+	fill(t, short, original[:80], 80)
 	got, err = Verify(source(altered), Against{Heads: heads, Log: short.Log()})
 	want = append([]Finding{{Kind: Differs, From: 50, To: 100, Size: 100, Signed: true}}, want...)
 	if err != nil || !reflect.DeepEqual(got.Findings, want) {

@@ -11,6 +11,7 @@ import (
 	"daybook/domain"
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
+	"daybook/eventstore/feed"
 	"daybook/projections"
 )
 
@@ -67,7 +68,8 @@ func TestTwoRunners(t *testing.T) {
 			runners.Go(func() {
 				ctx := context.Background()
 				for {
-					from, err := v.Checkpoint(ctx)
+					place, err := v.Checkpoint(ctx)
+					from := place.Position
 					if err != nil {
 						t.Error(err)
 						return
@@ -81,9 +83,9 @@ func TestTwoRunners(t *testing.T) {
 						rest = rest[len(next):]
 						if err = v.Apply(ctx, batchOf(next)); err == nil {
 							mu.Lock()
-							applied = append(applied, stretch{from, v.at})
+							applied = append(applied, stretch{from, v.at.Position})
 							mu.Unlock()
-							from = v.at
+							from = v.at.Position
 						}
 					}
 					if errors.Is(err, projections.ErrMoved) {
@@ -143,8 +145,8 @@ func TestMoved(t *testing.T) {
 			t.Fatalf("got %v, want ErrMoved", err)
 		}
 		sameRows(t, "rows", dump(t, db), want)
-		if at, err := slow.Checkpoint(context.Background()); err != nil || at != records[len(records)-1].Position {
-			t.Errorf("went on from %d, %v", at, err)
+		if at, err := slow.Checkpoint(context.Background()); err != nil || at != feed.PlaceOf(records[len(records)-1]) {
+			t.Errorf("went on from %+v, %v", at, err)
 		}
 	})
 }
@@ -247,7 +249,7 @@ func TestCheckpoints(t *testing.T) {
 	bothEnds(t, func(t *testing.T, fresh func() string) {
 		c := openDatabase(t, fresh()).Checkpoints()
 		ctx := context.Background()
-		var got []eventstore.Position
+		var got []feed.Place
 		load := func() {
 			p, err := c.Load(ctx, "holds")
 			if err != nil {
@@ -256,12 +258,19 @@ func TestCheckpoints(t *testing.T) {
 			got = append(got, p)
 		}
 		load()
+		at := func(p eventstore.Position) feed.Place {
+			return feed.Place{Position: p, Record: feed.Mark{Position: p, Revision: 3, ID: eventstore.EventID{1, byte(p)}, Recorded: 1_790_000_000_123_456_700, Stream: "a stream"}}
+		}
 		for _, p := range []eventstore.Position{5, 9, 7} {
-			if err := c.Save(ctx, "holds", p); err != nil {
+			if err := c.Save(ctx, "holds", at(p)); err != nil {
 				t.Fatal(err)
 			}
 			load()
 		}
-		equal(t, "positions", got, []eventstore.Position{eventstore.Start, 5, 9, 9})
+		if err := c.Reset(ctx, "holds"); err != nil {
+			t.Fatal(err)
+		}
+		load()
+		equal(t, "places", got, []feed.Place{{}, at(5), at(9), at(9), {}})
 	})
 }

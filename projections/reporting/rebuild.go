@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"daybook/eventstore/feed"
 	"daybook/projections"
 )
 
@@ -119,42 +120,38 @@ func (v *View) rebuilding(prefix string) projections.Rebuilding {
 func (v *View) compare(ctx context.Context, fresh *View) (found []projections.Compared, err error) {
 	live := v.db.View(v.store, v.codec)
 	for range attempts {
-		head, err := projections.HeadOf(ctx, v.store)
-		if err != nil {
-			return nil, err
-		}
 		if _, err := live.Checkpoint(ctx); err != nil {
 			return nil, err
 		}
-		estranged := false
-		if live.at > head {
-			// It moved on since, or it is ahead of the ledger itself, which was put back to an
-			// earlier state: then they are compared as they are.
-			if head, err = projections.HeadOf(ctx, v.store); err != nil {
-				return nil, err
-			}
-			estranged = live.at > head
+		estranged, err := live.estranged(ctx)
+		if err != nil {
+			return nil, err
+		}
+		// In this order: what the checkpoint says is in the ledger by now.
+		newest, err := feed.Newest(ctx, v.store)
+		if err != nil {
+			return nil, err
 		}
 		for _, behind := range []*View{fresh, live} {
-			if behind.at >= head {
-				continue
+			if behind.at.Position >= newest.Position || behind == live && estranged {
+				continue // what does not belong to the ledger is compared as it is
 			}
-			err := projections.Follow(ctx, v.store, behind, behind.at, head)
+			err := projections.Follow(ctx, v.store, behind, behind.at.Position, newest.Position)
 			if err != nil && (behind == fresh || !errors.Is(err, projections.ErrMoved)) {
 				return nil, err
 			}
 		}
 		found = nil
 		err = v.db.engine.snapshot(ctx, func(query querying) error {
-			var live, copied int64
-			const position = "SELECT position FROM checkpoints WHERE name = $1"
-			if err := one(ctx, query, []any{&live}, position, viewName); err != nil && !errors.Is(err, errNoRow) {
+			live, err := loadPlace(ctx, query, viewName)
+			if err != nil {
 				return err
 			}
-			if err := one(ctx, query, []any{&copied}, position, fresh.checkpoint); err != nil && !errors.Is(err, errNoRow) {
+			copied, err := loadPlace(ctx, query, fresh.checkpoint)
+			if err != nil {
 				return err
 			}
-			if live != copied && !estranged {
+			if live.Position != copied.Position && !estranged {
 				return errLiveAhead
 			}
 			for _, name := range viewTables {
@@ -171,6 +168,15 @@ func (v *View) compare(ctx context.Context, fresh *View) (found []projections.Co
 		}
 	}
 	return nil, errLiveAhead
+}
+
+// estranged reports whether the ledger does not hold what is in the tables.
+func (v *View) estranged(ctx context.Context) (bool, error) {
+	err := v.at.Check(ctx, v.store)
+	if errors.Is(err, feed.ErrEstranged) {
+		return true, nil
+	}
+	return false, err
 }
 
 func compareTable(ctx context.Context, query querying, live, copied string) (projections.Compared, error) {
@@ -194,8 +200,7 @@ func compareTable(ctx context.Context, query querying, live, copied string) (pro
 
 // swap puts the copy's tables in the place of the live ones, which are kept. It never takes
 // a reader back: where the live view went on meanwhile, the copy follows it first. Only a
-// live view that is ahead of the ledger itself, because that was restored to an earlier
-// state, is replaced as it is.
+// live view that is estranged from the ledger is replaced as it is.
 func (v *View) swap(ctx context.Context, fresh *View) error {
 	estranged, ahead := false, 0
 	patience := time.NewTimer(v.db.patience)
@@ -221,20 +226,22 @@ func (v *View) swap(ctx context.Context, fresh *View) error {
 			ahead++
 		}
 		// In this order: the ledger may have grown since the checkpoint, never shrunk.
-		live, err := v.db.Checkpoints().Load(ctx, viewName)
+		live := v.db.View(v.store, v.codec)
+		if _, err := live.Checkpoint(ctx); err != nil {
+			return err
+		}
+		if estranged, err = live.estranged(ctx); err != nil {
+			return err
+		}
+		newest, err := feed.Newest(ctx, v.store)
 		if err != nil {
 			return err
 		}
-		head, err := projections.HeadOf(ctx, v.store)
-		if err != nil {
-			return err
-		}
-		if fresh.at < head {
-			if err := projections.Follow(ctx, v.store, fresh, fresh.at, head); err != nil {
+		if fresh.at.Position < newest.Position {
+			if err := projections.Follow(ctx, v.store, fresh, fresh.at.Position, newest.Position); err != nil {
 				return err
 			}
 		}
-		estranged = live > head
 	}
 }
 
@@ -252,13 +259,14 @@ func trySwap(ctx context.Context, e engine, t tx, fresh *View, estranged bool) e
 	}
 	// The live checkpoint's line is what every writer of the live tables locks first: from
 	// here on none is at work.
-	var live int64
-	err := one(ctx, t.query, []any{&live}, "UPDATE checkpoints SET updated_at = $1 WHERE name = $2 RETURNING position", now(), viewName)
+	if _, err := t.exec(ctx, "UPDATE checkpoints SET updated_at = $1 WHERE name = $2", now(), viewName); err != nil {
+		return err
+	}
+	live, err := loadPlace(ctx, t.query, viewName)
 	switch {
-	case errors.Is(err, errNoRow): // nothing was ever written
 	case err != nil:
 		return err
-	case live > int64(fresh.at) && !estranged:
+	case live.Position > fresh.at.Position && !estranged:
 		return errLiveAhead
 	}
 	prefix := fresh.texts.prefix
@@ -306,14 +314,12 @@ func trySwap(ctx context.Context, e engine, t tx, fresh *View, estranged bool) e
 	for _, c := range []struct {
 		prefix string
 		is     viewCopy
-		at     int64
-	}{{"", taken, int64(fresh.at)}, {prevPrefix, replaced, live}} {
+		at     feed.Place
+	}{{"", taken, fresh.at}, {prevPrefix, replaced, live}} {
 		if err := writeCopy(ctx, t, c.prefix, c.is); err != nil {
 			return err
 		}
-		if _, err := t.exec(ctx, `INSERT INTO checkpoints (name, position, updated_at) VALUES ($1, $2, $3)
-			ON CONFLICT (name) DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at`,
-			checkpointOf(c.prefix), c.at, now()); err != nil {
+		if err := savePlace(ctx, t, checkpointOf(c.prefix), c.at, ""); err != nil {
 			return err
 		}
 	}

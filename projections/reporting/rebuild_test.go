@@ -12,6 +12,7 @@ import (
 	"daybook/domain"
 	"daybook/domain/restaurantday"
 	"daybook/eventstore"
+	"daybook/eventstore/feed"
 	"daybook/projections"
 )
 
@@ -26,7 +27,7 @@ func TestRebuiltEqualsLive(t *testing.T) {
 		applyAll(t, v, records, 33)
 		want := dump(t, db)
 		ctx := context.Background()
-		if err := db.Checkpoints().Save(ctx, "holds", 3); err != nil {
+		if err := db.Checkpoints().Save(ctx, "holds", feed.Place{Position: 3}); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
@@ -55,8 +56,8 @@ func TestRebuiltEqualsLive(t *testing.T) {
 				t.Errorf("checkpoint at %d", p)
 			}
 		}
-		if p, err := db.Checkpoints().Load(ctx, "holds"); err != nil || p != 3 {
-			t.Errorf("another's checkpoint: %d, %v", p, err)
+		if p, err := db.Checkpoints().Load(ctx, "holds"); err != nil || p.Position != 3 {
+			t.Errorf("another's checkpoint: %d, %v", p.Position, err)
 		}
 		noCopyLeft(t, db)
 
@@ -77,8 +78,8 @@ func noCopyLeft(t *testing.T, db *Database) {
 			t.Errorf("%s%s is left", nextPrefix, name)
 		}
 	}
-	if p, err := db.Checkpoints().Load(context.Background(), checkpointOf(nextPrefix)); err != nil || p != 0 {
-		t.Errorf("the copy's checkpoint: %d, %v", p, err)
+	if p, err := db.Checkpoints().Load(context.Background(), checkpointOf(nextPrefix)); err != nil || p.Position != 0 {
+		t.Errorf("the copy's checkpoint: %d, %v", p.Position, err)
 	}
 }
 
@@ -186,7 +187,7 @@ func TestRebuildUnderLoad(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := projections.Follow(ctx, l.store, v, v.at, head); err != nil && !errors.Is(err, projections.ErrMoved) {
+		if err := projections.Follow(ctx, l.store, v, v.at.Position, head); err != nil && !errors.Is(err, projections.ErrMoved) {
 			t.Fatal(err)
 		}
 		sameRows(t, "in the end", dump(t, db), dump(t, plain))

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"daybook/domain"
+	"daybook/eventstore/feed"
 	"daybook/projections"
 )
 
@@ -22,7 +23,7 @@ func TestRebuildOfAnEarlierLedger(t *testing.T) {
 		applyAll(t, v, records, 40)
 		want := dump(t, db)
 		ctx := context.Background()
-		if err := db.Checkpoints().Save(ctx, viewName, head+100); err != nil {
+		if err := db.Checkpoints().Save(ctx, viewName, feed.Place{Position: head + 100}); err != nil {
 			t.Fatal(err)
 		}
 		done, err := projections.Rebuild(ctx, l.store, db.View(l.store, l.codec), projections.RebuildOptions{Build: "a"})
@@ -76,8 +77,8 @@ func TestCompareMeetsTheLiveView(t *testing.T) {
 			t.Errorf("compared %+v, %v", compared, err)
 		}
 		records = l.records()
-		if head := records[len(records)-1].Position; copied.at != head || position(t, db) != head {
-			t.Errorf("the copy is at %d and the live view at %d, want %d", copied.at, position(t, db), head)
+		if head := records[len(records)-1].Position; copied.at.Position != head || position(t, db) != head {
+			t.Errorf("the copy is at %d and the live view at %d, want %d", copied.at.Position, position(t, db), head)
 		}
 	})
 }

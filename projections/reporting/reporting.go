@@ -34,6 +34,7 @@ import (
 	"time"
 
 	"daybook/eventstore"
+	"daybook/eventstore/feed"
 )
 
 // Database is the open tables. Safe for concurrent use.
@@ -66,6 +67,12 @@ func (db *Database) Ping(ctx context.Context) error {
 	return one(ctx, db.engine.query, []any{&number}, "SELECT COUNT(*) FROM schema_versions")
 }
 
+// Position is how far the tables are.
+func (db *Database) Position(ctx context.Context) (eventstore.Position, error) {
+	at, err := db.Checkpoints().Load(ctx, viewName)
+	return at.Position, err
+}
+
 // Checkpoints keeps how far other readers of the ledger have come, such as process
 // managers, in the database of the view. Safe for concurrent use.
 type Checkpoints struct{ engine engine }
@@ -73,29 +80,50 @@ type Checkpoints struct{ engine engine }
 // Checkpoints gives access to the checkpoints.
 func (db *Database) Checkpoints() Checkpoints { return Checkpoints{db.engine} }
 
-// Load returns the position saved under name, eventstore.Start if there is none.
-func (c Checkpoints) Load(ctx context.Context, name string) (eventstore.Position, error) {
-	var position int64
-	err := one(ctx, c.engine.query, []any{&position}, "SELECT position FROM checkpoints WHERE name = $1", name)
-	if err != nil && !errors.Is(err, errNoRow) {
-		return eventstore.Start, fmt.Errorf("reporting: load checkpoint %q: %w", name, err)
+// Load returns the place saved under name, the start if there is none.
+func (c Checkpoints) Load(ctx context.Context, name string) (feed.Place, error) {
+	p, err := loadPlace(ctx, c.engine.query, name)
+	if err != nil {
+		return feed.Place{}, fmt.Errorf("reporting: load checkpoint %q: %w", name, err)
 	}
-	return eventstore.Position(position), nil
+	return p, nil
 }
 
-// Save keeps position under name. A checkpoint never goes back: saving an earlier position
-// than is there changes nothing.
-func (c Checkpoints) Save(ctx context.Context, name string, position eventstore.Position) error {
-	err := c.engine.write(ctx, func(t tx) error {
-		_, err := t.exec(ctx, `INSERT INTO checkpoints (name, position, updated_at) VALUES ($1, $2, $3)
-			ON CONFLICT (name) DO UPDATE SET position = excluded.position, updated_at = excluded.updated_at
-			WHERE checkpoints.position < excluded.position`, name, int64(position), now())
-		return err
-	})
+func loadPlace(ctx context.Context, query querying, name string) (feed.Place, error) {
+	var position int64
+	var record string
+	err := one(ctx, query, []any{&position, &record}, "SELECT position, record FROM checkpoints WHERE name = $1", name)
+	if err != nil && !errors.Is(err, errNoRow) {
+		return feed.Place{}, err
+	}
+	mark, err := feed.ParseMark(record)
+	return feed.Place{Position: eventstore.Position(position), Record: mark}, err
+}
+
+// Save keeps a place under name. A checkpoint never goes back: saving an earlier one than is
+// there changes nothing.
+func (c Checkpoints) Save(ctx context.Context, name string, at feed.Place) error {
+	return c.save(ctx, name, at, " WHERE checkpoints.position < excluded.position")
+}
+
+// Reset takes a checkpoint back to the start of the ledger.
+func (c Checkpoints) Reset(ctx context.Context, name string) error {
+	return c.save(ctx, name, feed.Place{}, "")
+}
+
+func (c Checkpoints) save(ctx context.Context, name string, at feed.Place, condition string) error {
+	err := c.engine.write(ctx, func(t tx) error { return savePlace(ctx, t, name, at, condition) })
 	if err != nil {
 		return fmt.Errorf("reporting: save checkpoint %q: %w", name, err)
 	}
 	return nil
+}
+
+func savePlace(ctx context.Context, t tx, name string, at feed.Place, condition string) error {
+	_, err := t.exec(ctx, `INSERT INTO checkpoints (name, position, record, updated_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (name) DO UPDATE SET position = excluded.position, record = excluded.record, updated_at = excluded.updated_at`+condition,
+		name, int64(at.Position), at.Record.String(), now())
+	return err
 }
 
 // now stamps checkpoints, which tell operators when the view last moved; nothing is decided

@@ -21,7 +21,7 @@ import (
 func (db *Database) Refusals(
 	ctx context.Context, restaurant domain.RestaurantID, from, to domain.ServiceDate, by reports.GroupBy, zone *time.Location,
 ) ([]reports.Refusals, eventstore.Position, error) {
-	position, err := db.Checkpoints().Load(ctx, viewName)
+	position, err := db.Position(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -61,7 +61,7 @@ func (db *Database) Refusals(
 func (db *Database) Entries(
 	ctx context.Context, restaurant domain.RestaurantID, from, to domain.ServiceDate, by reports.GroupBy, leads bool,
 ) ([]reports.Entries, eventstore.Position, error) {
-	position, err := db.Checkpoints().Load(ctx, viewName)
+	position, err := db.Position(ctx)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -15,7 +15,7 @@ import (
 func (db *Database) SeatTime(
 	ctx context.Context, restaurant domain.RestaurantID, from, to domain.ServiceDate, by reports.GroupBy,
 ) (times []reports.SeatTime, known map[domain.ServiceDate]bool, position eventstore.Position, err error) {
-	if position, err = db.Checkpoints().Load(ctx, viewName); err != nil {
+	if position, err = db.Position(ctx); err != nil {
 		return nil, nil, 0, err
 	}
 	dates, err := list(ctx, db, func(row scanner) (date domain.ServiceDate, err error) {

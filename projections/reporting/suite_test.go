@@ -84,7 +84,7 @@ func dump(tb testing.TB, db *Database) []string {
 
 func position(tb testing.TB, db *Database) eventstore.Position {
 	tb.Helper()
-	p, err := db.Checkpoints().Load(context.Background(), viewName)
+	p, err := db.Position(context.Background())
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
+	"daybook/eventstore/feed"
 	"daybook/projections"
 )
 
@@ -36,7 +37,7 @@ type View struct {
 	webhooks    *projections.Folds[webhookFold]
 
 	loaded bool
-	at     eventstore.Position // the view stands here, if loaded
+	at     feed.Place // the view stands here, if loaded
 }
 
 var (
@@ -89,12 +90,12 @@ func decode(ctx context.Context, c *codec.Codec, r eventstore.Record) (codec.Dec
 func (v *View) Name() string { return viewName }
 
 // Checkpoint reads where the view stands.
-func (v *View) Checkpoint(ctx context.Context) (eventstore.Position, error) {
+func (v *View) Checkpoint(ctx context.Context) (feed.Place, error) {
 	at, err := v.db.Checkpoints().Load(ctx, v.checkpoint)
 	if err != nil {
-		return eventstore.Start, err
+		return feed.Place{}, err
 	}
-	if at == eventstore.Start {
+	if at.Position == eventstore.Start {
 		// The line must be there for advance to move it. Two may do so at once.
 		err := v.db.engine.write(ctx, func(t tx) error {
 			_, err := t.exec(ctx, "INSERT INTO checkpoints (name, position, updated_at) VALUES ($1, 0, $2) ON CONFLICT (name) DO NOTHING",
@@ -102,7 +103,7 @@ func (v *View) Checkpoint(ctx context.Context) (eventstore.Position, error) {
 			return err
 		})
 		if err != nil {
-			return eventstore.Start, fmt.Errorf("reporting: begin checkpoint: %w", err)
+			return feed.Place{}, fmt.Errorf("reporting: begin checkpoint: %w", err)
 		}
 	}
 	v.at, v.loaded = at, true
@@ -117,23 +118,23 @@ func (v *View) Apply(ctx context.Context, b eventstore.Batch) error {
 			return err
 		}
 	}
-	if b.Position <= v.at {
+	if b.Position <= v.at.Position {
 		return nil
 	}
 	changes := newChanges()
 	for _, r := range b.Records {
-		if r.Position <= v.at {
+		if r.Position <= v.at.Position {
 			continue
 		}
 		if err := v.collect(ctx, changes, r); err != nil {
 			return fmt.Errorf("reporting: %s at revision %d of %q: %w", r.Type, r.Revision, r.Stream, err)
 		}
 	}
-	return v.commit(ctx, b.Position, changes.statements(&v.texts))
+	return v.commit(ctx, v.at.After(b), changes.statements(&v.texts))
 }
 
 // commit writes statements and moves the checkpoint, in one transaction.
-func (v *View) commit(ctx context.Context, to eventstore.Position, statements []statement) error {
+func (v *View) commit(ctx context.Context, to feed.Place, statements []statement) error {
 	err := v.db.engine.write(ctx, func(t tx) error {
 		if err := v.advance(ctx, t, to); err != nil {
 			return err
@@ -145,7 +146,7 @@ func (v *View) commit(ctx context.Context, to eventstore.Position, statements []
 		return err
 	}
 	if err != nil {
-		return fmt.Errorf("reporting: write up to position %d: %w", to, err)
+		return fmt.Errorf("reporting: write up to position %d: %w", to.Position, err)
 	}
 	v.at = to
 	return nil
@@ -153,14 +154,14 @@ func (v *View) commit(ctx context.Context, to eventstore.Position, statements []
 
 // advance moves the checkpoint from where this view left it. It is the fence: a second
 // runner waits here for the first one's transaction, and then finds the checkpoint moved.
-func (v *View) advance(ctx context.Context, t tx, to eventstore.Position) error {
-	moved, err := t.exec(ctx, "UPDATE checkpoints SET position = $1, updated_at = $2 WHERE name = $3 AND position = $4",
-		int64(to), now(), v.checkpoint, int64(v.at))
+func (v *View) advance(ctx context.Context, t tx, to feed.Place) error {
+	moved, err := t.exec(ctx, "UPDATE checkpoints SET position = $1, record = $2, updated_at = $3 WHERE name = $4 AND position = $5",
+		int64(to.Position), to.Record.String(), now(), v.checkpoint, int64(v.at.Position))
 	if err != nil {
 		return err
 	}
 	if moved != 1 {
-		return fmt.Errorf("reporting: checkpoint %q is not at %d: %w", v.checkpoint, v.at, projections.ErrMoved)
+		return fmt.Errorf("reporting: checkpoint %q is not at %d: %w", v.checkpoint, v.at.Position, projections.ErrMoved)
 	}
 	return nil
 }
@@ -175,12 +176,12 @@ func (v *View) Parked(ctx context.Context, r eventstore.Record, cause error) err
 			return err
 		}
 	}
-	if r.Position <= v.at {
+	if r.Position <= v.at.Position {
 		return nil
 	}
 	text := cause.Error()
 	text = strings.ToValidUTF8(text[:min(len(text), causeLimit)], "")
 	parked := newRows[eventstore.Position](parkedRows)
 	parked.put(r.Position, int64(r.Position), r.ID.String(), string(r.Stream), int64(r.Revision), r.Type, text)
-	return v.commit(ctx, r.Position, parked.statements(&v.texts, nil))
+	return v.commit(ctx, feed.PlaceOf(r), parked.statements(&v.texts, nil))
 }
