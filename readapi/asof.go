@@ -90,6 +90,8 @@ func exactly(at domain.Instant, zone string) string {
 
 // restaurantThen is a restaurant as it was.
 func restaurantThen(ctx context.Context, p *book.Past, id domain.RestaurantID) (restaurant.State, uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookBack)
+	defer cancel()
 	state, revision, err := p.Restaurant(ctx, id)
 	if errors.Is(err, book.ErrNotFound) {
 		err = notFound("restaurant as of then")
@@ -189,6 +191,8 @@ func daysThen(
 		return nil, err
 	}
 	today, last := bookable(state, zone, p.At())
+	ctx, cancel := context.WithTimeout(ctx, lookBack)
+	defer cancel()
 	days := make([]calendarDay, len(dates))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(askedAtOnce)

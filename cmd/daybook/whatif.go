@@ -46,7 +46,7 @@ type whatIfCommand struct {
 type whatIfOrder struct {
 	Restaurants             []string
 	From, To, SpendPerCover string
-	Plan                    json.RawMessage `json:",omitempty"`
+	Plan                    json.RawMessage `json:",omitempty"` // nil for an unchanged one
 }
 
 const whatIfPath = "/what-if"
@@ -205,7 +205,10 @@ func (o whatIfOrder) question() (q whatif.Question, spend domain.Money, err erro
 	case days > mostWhatIfDays:
 		return q, spend, fmt.Errorf("--to: that are %d days; want %d at most", days, mostWhatIfDays)
 	}
-	if len(o.Plan) > 0 {
+	if len(o.Restaurants) == 0 {
+		return q, spend, errors.New("--restaurants: none is named")
+	}
+	if o.Plan != nil {
 		if q.Plan, spend, err = parseOtherPlan(o.Plan); err != nil {
 			return q, spend, fmt.Errorf("--plan: %w", err)
 		}

@@ -35,6 +35,7 @@ func heads(t *testing.T, data string) eventstore.Position {
 // An unchanged plan reproduces what was brought in: the real month with DAYBOOK_SOAK=1.
 // Nothing is written to the ledger, whatever is asked.
 func TestWhatIf(t *testing.T) {
+	t.Parallel()
 	data, dir := t.TempDir(), t.TempDir()
 	files, from, to := importFiles{}, "2019-03-19", "2019-04-03"
 	if os.Getenv("DAYBOOK_SOAK") == "1" {
@@ -100,6 +101,7 @@ func TestWhatIf(t *testing.T) {
 }
 
 func TestWhatIfRefusesBadInput(t *testing.T) {
+	t.Parallel()
 	file := func(content string) string {
 		path := filepath.Join(t.TempDir(), "plan.json")
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -116,6 +118,8 @@ func TestWhatIfRefusesBadInput(t *testing.T) {
 		"want 0 to 1000000000000":        func(c *whatIfCommand) { c.SpendPerCover = "10000000000.01 EUR" },
 		`unknown field "turnMinutesBuy"`: func(c *whatIfCommand) { c.Plan = file(`{"turnMinutesBuy": 3}`) },
 		"no plan has deposits yet":       func(c *whatIfCommand) { c.Plan = file(`{"policy": {"deposit": {}}}`) },
+		"it is empty":                    func(c *whatIfCommand) { c.Plan = file("") },
+		"none is named":                  func(c *whatIfCommand) { c.Restaurants = nil },
 		"something follows":              func(c *whatIfCommand) { c.Plan = file(`{} {}`) },
 		"tableBinding":                   func(c *whatIfCommand) { c.Plan = file(`{"policy": {"tableBinding": "never"}}`) },
 		"shifts[0]: days":                func(c *whatIfCommand) { c.Plan = file(`{"shifts": [{"days": ["someday"]}]}`) },
@@ -145,6 +149,7 @@ func TestParseMoney(t *testing.T) {
 
 // An owner asks over HTTP; nobody else may, and nothing is written.
 func TestWhatIfOverHTTP(t *testing.T) {
+	t.Parallel()
 	e := newEvening(t)
 	for range 2 {
 		e.hold(t, e.diner, "19:00", `,"confirm":true`)

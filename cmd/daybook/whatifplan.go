@@ -15,12 +15,18 @@ import (
 	"daybook/internal/httpapi"
 )
 
+// otherPlan is the form of the file.
+type otherPlan struct {
+	httpapi.OtherPlan
+	SpendPerCover *httpapi.Money `json:"spendPerCover"`
+}
+
 // parseOtherPlan reads another plan, and what a cover spends, if it says so.
 func parseOtherPlan(raw []byte) (o restaurant.OtherPlan, spend domain.Money, err error) {
-	var form struct {
-		httpapi.OtherPlan
-		SpendPerCover *httpapi.Money `json:"spendPerCover"`
+	if len(raw) == 0 {
+		return o, spend, errors.New("it is empty; {} changes nothing")
 	}
+	var form otherPlan
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&form); err != nil {
