@@ -107,7 +107,7 @@ func TestSlowReadersHoldNobodyUp(t *testing.T) {
 	s := connect(t, p.url(), esdb.Options{})
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	const events, size = 96, 512 << 10 // 48 MiB
+	const events, size = 32, 512 << 10 // 16 MiB
 	large := bytes.Repeat([]byte("7"), size)
 	for n := 0; n < events; n += 4 {
 		four := []eventstore.Event{event("large", n), event("large", n+1), event("large", n+2), event("large", n+3)}

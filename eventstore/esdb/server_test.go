@@ -93,6 +93,7 @@ func connect(t testing.TB, url string, options esdb.Options) *esdb.Store {
 // TestConformance is the contract over the wire: the adapter, the official client, the
 // server and the store behind it.
 func TestConformance(t *testing.T) {
+	t.Parallel() // beside a subscription that waits to be lost
 	storetest.Run(t, storetest.Features{Shared: true}, func(t testing.TB) storetest.Opener {
 		url, _ := serve(t, openLedger(t), "127.0.0.1:0", esdbserver.Options{})
 		return opener(url)
@@ -101,8 +102,9 @@ func TestConformance(t *testing.T) {
 
 // TestConformanceOverTLS has a user and a password as well.
 func TestConformanceOverTLS(t *testing.T) {
+	t.Parallel()
 	config, ca := certificate(t)
-	storetest.Run(t, storetest.Features{Shared: true}, func(t testing.TB) storetest.Opener {
+	storetest.Run(t, storetest.Features{Shared: true, Brief: true}, func(t testing.TB) storetest.Opener {
 		url, _ := serve(t, openLedger(t), "127.0.0.1:0", esdbserver.Options{
 			TLS:          config,
 			Authenticate: func(user, password string) bool { return user == "admin" && password == "ch@nge it" },

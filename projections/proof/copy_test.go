@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"daybook/eventstore/esdbserver"
 	"daybook/eventstore/transfer"
 	"daybook/internal/keystore"
+	"daybook/projections"
 	"daybook/projections/proof"
 )
 
@@ -61,6 +63,129 @@ func served(t *testing.T) *esdb.Store {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	return s
+}
+
+// TestAlterationsInACopyThatIsServed copies a book with one alteration into a store behind
+// EventStoreDB's protocol. That gives every event a new position, and those that come after the
+// alteration in its stream a new revision; what was done is named all the same.
+func TestAlterationsInACopyThatIsServed(t *testing.T) {
+	const streams, size = 3, 30
+	original := make([]eventstore.Record, size)
+	for i := range original {
+		original[i] = eventstore.Record{
+			Event:  eventstore.Event{ID: eventstore.EventID{1, byte(i)}, Type: "noted", Data: fmt.Appendf(nil, `{"n":%d}`, i), Metadata: []byte(`{}`)},
+			Stream: eventstore.StreamName(fmt.Sprintf("day-%d", i/2%streams)), // two of a stream, then two of the next
+		}
+	}
+	// copied is a store that got these events one by one.
+	copied := func(records []eventstore.Record) *esdb.Store {
+		s := served(t)
+		for _, r := range records {
+			if _, err := s.Append(t.Context(), r.Stream, eventstore.Any(), r.Event); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return s
+	}
+	key, err := proof.NewKey(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	v, err := proof.Open(proof.Options{Dir: "proof", FS: vfs.NewMem(), Heads: dir + "/checkpoints.txt", Key: key, Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	ledger := copied(original)
+	if err := projections.Follow(t.Context(), ledger, v, eventstore.Start, eventstore.End); err != nil {
+		t.Fatal(err)
+	}
+	head, err := v.Sign(t.Context(), size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := eventstore.Record{Event: original[10].Event, Stream: original[10].Stream}
+	forged.ID[0], forged.Data = 2, []byte(`{"n":"forged"}`)
+	type named struct {
+		Kind            proof.Kind
+		Index, Other    uint64
+		Event, Belonged int // numbers of events; -1 for the forged one
+	}
+	for what, c := range map[string]struct {
+		alter func(all []eventstore.Record) []eventstore.Record
+		want  named
+	}{
+		"altered": {
+			func(all []eventstore.Record) []eventstore.Record { all[10].Data = forged.Data; return all },
+			named{proof.Altered, 10, 10, 10, 10},
+		},
+		"dropped before one of its stream": {
+			func(all []eventstore.Record) []eventstore.Record { return slices.Delete(all, 10, 11) },
+			named{proof.Dropped, 10, 10, 11, 10},
+		},
+		"dropped before one of another stream": {
+			func(all []eventstore.Record) []eventstore.Record { return slices.Delete(all, 11, 12) },
+			named{proof.Dropped, 11, 11, 12, 11},
+		},
+		"inserted before one of its stream": {
+			func(all []eventstore.Record) []eventstore.Record { return slices.Insert(all, 10, forged) },
+			named{proof.Inserted, 10, 10, -1, 10},
+		},
+		"inserted before one of another stream": {
+			func(all []eventstore.Record) []eventstore.Record { return slices.Insert(all, 12, forged) },
+			named{proof.Inserted, 12, 12, -1, 12},
+		},
+		"two of a stream swapped": {
+			func(all []eventstore.Record) []eventstore.Record {
+				all[10], all[11] = all[11], all[10]
+				return all
+			},
+			named{proof.Moved, 10, 11, 11, 10},
+		},
+		"two of two streams swapped": {
+			func(all []eventstore.Record) []eventstore.Record {
+				all[10], all[14] = all[14], all[10]
+				return all
+			},
+			named{proof.Moved, 10, 14, 14, 10},
+		},
+		"replaced": {
+			func(all []eventstore.Record) []eventstore.Record {
+				all[10] = forged
+				all[10].Stream = "day-9"
+				return all
+			},
+			named{proof.Replaced, 10, 10, -1, 10},
+		},
+		"the end dropped": {
+			func(all []eventstore.Record) []eventstore.Record { return all[:29] },
+			named{proof.Dropped, 29, 29, -2, 29},
+		},
+	} {
+		store := copied(c.alter(slices.Clone(original)))
+		got, err := proof.Verify(proof.FromStore(t.Context(), store), proof.Against{Heads: []proof.Head{head}, Log: v.Log()})
+		if err != nil || len(got.Findings) == 0 {
+			t.Fatalf("%s: not found: %+v, %v", what, got, err)
+		}
+		f := got.Findings[0]
+		number := func(e *proof.Event) int {
+			if e == nil {
+				return -2
+			}
+			return slices.IndexFunc(original, func(r eventstore.Record) bool { return r.ID.String() == e.ID })
+		}
+		if is := (named{f.Kind, f.Index, f.OtherIndex, number(f.Event), number(f.Other)}); is != c.want || !f.Signed {
+			t.Errorf("%s: got %+v, want %+v: %s", what, is, c.want, f)
+		}
+		bare, err := proof.Verify(proof.FromStore(t.Context(), store), proof.Against{Heads: []proof.Head{head}})
+		if err != nil || len(bare.Findings) != 1 || bare.Findings[0].Kind != proof.Differs {
+			t.Errorf("%s, by the head alone: %+v, %v", what, bare.Findings, err)
+		}
+	}
+	if got, err := proof.Verify(proof.FromStore(t.Context(), copied(original)), proof.Against{Heads: []proof.Head{head}, Log: v.Log()}); err != nil || !got.Sound() {
+		t.Errorf("an honest copy: %+v, %v", got, err)
+	}
 }
 
 // A copied ledger keeps its heads, on whichever store, and a person who is forgotten changes

@@ -2,7 +2,6 @@ package proof
 
 import (
 	"errors"
-	"fmt"
 	"iter"
 	"slices"
 )
@@ -242,14 +241,16 @@ func (r *run) find(f func(index uint64, item *Item) bool) error {
 // confirms the log there.
 func (r *run) name(signed bool) error {
 	f := Finding{Index: r.at, Other: eventOfEntry(r.there), OtherIndex: r.at, Size: r.result.Size, Signed: signed}
-	// Where the log's event is now, if it is still there, and whether the ledger's is a copy.
+	// Events are known again by their ids: in a copy made through a store those behind one that
+	// was dropped have other revisions, and so other leaves. Where the log's event is now, if it
+	// is still there, and whether the ledger's is a copy.
 	elsewhere, found, copied := uint64(0), false, false
 	err := r.find(func(index uint64, item *Item) bool {
 		switch {
 		case index <= r.at:
-		case item.Leaf == r.there.Leaf && !found:
+		case item.ID == r.there.ID && !found:
 			elsewhere, found = index, true
-		case r.here != nil && item.Leaf == r.here.Leaf:
+		case r.here != nil && item.ID == r.here.ID:
 			copied = true
 		}
 		return !found || !copied
@@ -263,15 +264,15 @@ func (r *run) name(signed bool) error {
 		return nil
 	}
 	f.Event = eventOf(r.here)
-	belongs, known, err := r.belongs(r.here)
-	switch {
-	case err != nil:
+	belongs, err := r.against.Log.IndexOf(r.here.ID)
+	if err != nil && !errors.Is(err, ErrUnknown) {
 		return err
-	case found && copied:
-		f.Kind = Inserted
-	case known && belongs > r.at && found:
+	}
+	later := err == nil && belongs > r.at && !copied
+	switch {
+	case later && found:
 		f.Kind, f.OtherIndex, f.Elsewhere = Moved, belongs, elsewhere
-	case known && belongs > r.at:
+	case later:
 		f.Kind = Dropped
 	case found:
 		f.Kind = Inserted
@@ -282,20 +283,4 @@ func (r *run) name(signed bool) error {
 	}
 	r.result.Findings = append(r.result.Findings, f)
 	return nil
-}
-
-// belongs is where the log has this very event, if it has it.
-func (r *run) belongs(item *Item) (uint64, bool, error) {
-	index, err := r.against.Log.IndexOf(item.ID)
-	if errors.Is(err, ErrUnknown) {
-		return 0, false, nil
-	}
-	if err != nil {
-		return 0, false, err
-	}
-	e, err := r.against.Log.Entry(index)
-	if err != nil {
-		return 0, false, fmt.Errorf("proof: the log's entry %d: %w", index, err)
-	}
-	return index, e.Leaf == item.Leaf, nil
 }
