@@ -32,9 +32,9 @@ func TestTheExampleOfTheDocs(t *testing.T) {
 	records := book(30, 9)
 	v := open(t, options(t))
 	defer closed(t, v)
-	feed(t, v, records[:size], 10)
+	fill(t, v, records[:size], 10)
 	head := sign(t, v)
-	feed(t, v, records[size:], 10)
+	fill(t, v, records[size:], 10)
 	lines := make([]string, len(records))
 	for i, r := range records {
 		line, err := canon.AppendLine(nil, r)

@@ -168,7 +168,7 @@ func TestLogOfARestoredLedger(t *testing.T) {
 	for i := range shifted {
 		shifted[i].Position++
 	}
-	o.Store = ledger{records: shifted} // which refuses the position that the log ends at
+	o.Store = ledger{records: shifted}
 	v = open(t, o)
 	if n := v.Log().Size(); n != 0 {
 		t.Errorf("of a ledger with other positions: the log goes on with %d events", n)
