@@ -21,6 +21,7 @@ import (
 	"daybook/eventstore/codec"
 	"daybook/eventstore/embedded"
 	"daybook/eventstore/feed"
+	"daybook/internal/enginetest"
 	"daybook/internal/keystore"
 )
 
@@ -76,11 +77,14 @@ type house struct {
 	date  domain.ServiceDate
 	now   atomic.Int64 // milliseconds
 	n     int
+
+	restored func() *house // as it would be, were the ledger restored to now
 }
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	store, err := embedded.Open("ledger", embedded.Options{FS: vfs.NewMem(), Logger: quiet(), CacheBytes: 8 << 20, MemTableBytes: 4 << 20})
+	o := embedded.Options{FS: vfs.NewMem(), Logger: quiet(), CacheBytes: 8 << 20, MemTableBytes: 4 << 20}
+	store, err := embedded.Open("ledger", o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,18 +95,17 @@ func newHouse(t *testing.T) *house {
 	}
 	t.Cleanup(func() { _ = keys.Close() })
 	h := &house{t: t, store: store, keys: keys}
+	h.restored = func() *house {
+		r := &house{t: t, store: enginetest.Backup(t, store, o), keys: keys, id: h.id, date: h.date, n: h.n + 1000}
+		r.now.Store(h.now.Load())
+		r.openApp()
+		return r
+	}
 	if h.date, err = domain.ParseServiceDate("2026-11-21"); err != nil {
 		t.Fatal(err)
 	}
 	h.now.Store(morning.UnixMilli())
-	h.app, err = commands.New(commands.Config{
-		Store: store, Codec: codec.New(keys), Passwords: noPasswords{}, Clock: h.clock, Log: quiet(),
-		BodyKey: make([]byte, 16), EmailKey: make([]byte, 16),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = h.app.Close(context.Background()) })
+	h.openApp()
 	boundary := 5 * 60
 	place := commands.BringInRestaurant{
 		Key: "Ida", At: domain.InstantOf(morning), DayBoundary: &boundary,
@@ -119,6 +122,19 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	return h
+}
+
+func (h *house) openApp() {
+	h.t.Helper()
+	var err error
+	h.app, err = commands.New(commands.Config{
+		Store: h.store, Codec: codec.New(h.keys), Passwords: noPasswords{}, Clock: h.clock, Log: quiet(),
+		BodyKey: make([]byte, 16), EmailKey: make([]byte, 16),
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { _ = h.app.Close(context.Background()) })
 }
 
 func (h *house) clock() time.Time { return time.UnixMilli(h.now.Load()).UTC() }

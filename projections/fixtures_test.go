@@ -17,6 +17,7 @@ import (
 	"daybook/eventstore"
 	"daybook/eventstore/embedded"
 	"daybook/eventstore/feed"
+	"daybook/internal/enginetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,13 +30,16 @@ type ledger struct {
 	t    testing.TB
 	next uint16
 
+	backup func() *ledger // as it would be, were it restored to now
+
 	mu    sync.Mutex
 	reads []string // of streams: name from revision
 }
 
 func newLedger(t testing.TB) *ledger {
 	t.Helper()
-	s, err := embedded.Open("ledger", embedded.Options{FS: vfs.NewMem(), MemTableBytes: 1 << 20, CacheBytes: 1 << 20, Logger: quiet})
+	o := embedded.Options{FS: vfs.NewMem(), MemTableBytes: 1 << 20, CacheBytes: 1 << 20, Logger: quiet}
+	s, err := embedded.Open("ledger", o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +48,9 @@ func newLedger(t testing.TB) *ledger {
 			t.Error(err)
 		}
 	})
-	return &ledger{Store: s, t: t}
+	return &ledger{Store: s, t: t, backup: func() *ledger {
+		return &ledger{Store: enginetest.Backup(t, s, o), t: t, next: 1000}
+	}}
 }
 
 // append adds one event for each of data to stream and returns the position of the last.
@@ -95,6 +101,7 @@ type book struct {
 
 	mu     sync.Mutex
 	at     eventstore.Position
+	mark   feed.Mark
 	said   []string
 	parked []string
 	fail   func(b eventstore.Batch) error // before anything is written
@@ -107,7 +114,7 @@ func (v *book) Checkpoint(context.Context) (feed.Place, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.asked++
-	return feed.Place{Position: v.at}, nil
+	return feed.Place{Position: v.at, Record: v.mark}, nil
 }
 
 func (v *book) Apply(_ context.Context, b eventstore.Batch) error {
@@ -131,7 +138,8 @@ func (v *book) Apply(_ context.Context, b eventstore.Batch) error {
 			v.said = append(v.said, string(r.Data))
 		}
 	}
-	v.at = max(v.at, b.Position)
+	p := feed.Place{Position: v.at, Record: v.mark}.After(b)
+	v.at, v.mark = p.Position, p.Record
 	return nil
 }
 

@@ -41,7 +41,7 @@ func (v *shelf) Rebuild(context.Context, string) (Rebuilding, error) {
 			}
 			v.mu.Lock()
 			defer v.mu.Unlock()
-			v.said, v.at = fresh.said, fresh.at
+			v.said, v.at, v.mark = fresh.said, fresh.at, fresh.mark
 			return nil
 		},
 		Abandon: func(ctx context.Context) error {

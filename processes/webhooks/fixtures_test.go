@@ -62,13 +62,14 @@ type town struct {
 	date   domain.ServiceDate
 	mu     sync.Mutex
 	asked  int
+
+	restored func() *town // as it would be, were the ledger restored to now; the tables stay
 }
 
 func newTown(t *testing.T, url string) *town {
 	t.Helper()
-	store, err := embedded.Open("ledger", embedded.Options{
-		FS: vfs.NewMem(), Logger: slog.New(slog.DiscardHandler), CacheBytes: 8 << 20, MemTableBytes: 4 << 20,
-	})
+	o := embedded.Options{FS: vfs.NewMem(), Logger: slog.New(slog.DiscardHandler), CacheBytes: 8 << 20, MemTableBytes: 4 << 20}
+	store, err := embedded.Open("ledger", o)
 	must(t, err)
 	t.Cleanup(func() { _ = store.Close() })
 	keys, err := keystore.Memory(context.Background())
@@ -82,15 +83,29 @@ func newTown(t *testing.T, url string) *town {
 	w.tables, err = deliveries.Open(t.Context(), url)
 	must(t, err)
 	t.Cleanup(func() { _ = w.tables.Close() })
-	w.app, err = commands.New(commands.Config{
-		Store: store, Codec: w.codec, Passwords: noPasswords{}, BodyKey: make([]byte, 16), EmailKey: make([]byte, 16),
-		Log: slog.New(slog.DiscardHandler), Receiver: w.sender.Check,
-	})
-	must(t, err)
-	t.Cleanup(func() { _ = w.app.Close(context.Background()) })
+	w.restored = func() *town {
+		r := &town{
+			t: t, store: enginetest.Backup(t, store, o), keys: keys, codec: w.codec, sender: w.sender, tables: w.tables,
+			id: w.id, date: w.date, asked: w.asked + 1000,
+		}
+		r.openApp()
+		return r
+	}
+	w.openApp()
 	w.date = domain.DateOf(time.Now().UTC()).AddDays(3)
 	w.openRestaurant()
 	return w
+}
+
+func (w *town) openApp() {
+	w.t.Helper()
+	var err error
+	w.app, err = commands.New(commands.Config{
+		Store: w.store, Codec: w.codec, Passwords: noPasswords{}, BodyKey: make([]byte, 16), EmailKey: make([]byte, 16),
+		Log: slog.New(slog.DiscardHandler), Receiver: w.sender.Check,
+	})
+	must(w.t, err)
+	w.t.Cleanup(func() { _ = w.app.Close(context.Background()) })
 }
 
 func (w *town) openRestaurant() {

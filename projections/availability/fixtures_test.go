@@ -66,11 +66,14 @@ type house struct {
 	now   atomic.Int64
 	codec *codec.Codec
 	folds *projections.Folds[restaurantday.State]
+
+	restored func() *house // as it would be, were the ledger restored to now
 }
 
 func newHouse(t testing.TB) *house {
 	t.Helper()
-	store, err := embedded.Open("ledger", embedded.Options{FS: vfs.NewMem(), MemTableBytes: 1 << 20, CacheBytes: 1 << 20, Logger: quiet})
+	o := embedded.Options{FS: vfs.NewMem(), MemTableBytes: 1 << 20, CacheBytes: 1 << 20, Logger: quiet}
+	store, err := embedded.Open("ledger", o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,6 +83,12 @@ func newHouse(t testing.TB) *house {
 		}
 	})
 	h := &house{t: t, store: store, codec: codec.New(&keyring{keys: make(map[string]codec.Key)})}
+	h.restored = func() *house {
+		r := &house{t: t, store: enginetest.Backup(t, store, o), codec: h.codec}
+		r.now.Store(h.now.Load())
+		r.folds = projections.NewFolds(eventstore.Reader(r.store), 1024, decider.Initial, r.evolve)
+		return r
+	}
 	h.now.Store(int64(morning))
 	h.folds = projections.NewFolds(eventstore.Reader(store), 1024, decider.Initial, h.evolve)
 	return h

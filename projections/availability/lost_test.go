@@ -139,6 +139,32 @@ func TestLedgerPutBack(t *testing.T) {
 	})
 }
 
+// A ledger that was put back and has grown past where Redis stands: no day in Redis counts, for
+// a reader and for the runner.
+func TestLedgerPutBackAndGrown(t *testing.T) {
+	onBothEnds(t, func(t *testing.T, e end) {
+		h := newHouse(t)
+		h.do(today, h.hold(today, 2, "18:30"))
+		restored := h.restored()
+		h.do(today, h.hold(today, 2, "18:30"))
+		h.feed(h.view(e.client()), 0)
+		h.check(h.view(e.client()), today, 4, 2)
+		before := dump(t, e.client())[epochKey]
+		other := DayKey{restaurant, date + 1}
+		restored.do(other, restored.hold(other, 2, "18:00"), restored.hold(other, 2, "18:00"))
+		restored.check(restored.view(e.client()), today, 2, 2)
+		if now := dump(t, e.client())[epochKey]; now == before {
+			t.Error("no new epoch")
+		}
+		v := restored.view(e.client())
+		runner := restored.run(v)
+		at := restored.do(today, restored.hold(today, 1, "20:00"))
+		restored.wait(runner, at.Position)
+		restored.check(v, today, 4, 2)
+		restored.check(v, other, 4, 2)
+	})
+}
+
 func TestProcessesAgreeOnTheEpoch(t *testing.T) {
 	onBothEnds(t, func(t *testing.T, e end) {
 		h := newHouse(t)

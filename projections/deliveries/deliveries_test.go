@@ -238,6 +238,38 @@ func TestALedgerThatWasRestored(t *testing.T) {
 	})
 }
 
+// TestWhatTheBookRestsOn is put down with what rests on it, also in tables that an earlier
+// version made, and goes back only with the ledger.
+func TestWhatTheBookRestsOn(t *testing.T) {
+	onEveryEnd(t, func(t *testing.T, open func() *Store) {
+		ctx, s := t.Context(), open()
+		_, err := s.db.ExecContext(ctx, "ALTER TABLE lead DROP COLUMN record")
+		must(t, err)
+		at := func(p eventstore.Position) feed.Place {
+			return feed.Place{Position: p, Record: feed.Mark{Position: p, Revision: 2, ID: eventstore.EventID{7}, Recorded: 99, Stream: "day-a"}}
+		}
+		l := lead(t, open())
+		expect(t, "of an earlier version", l.Reached(), feed.Place{})
+		l.Reach(at(10))
+		l.Reach(at(9))
+		must(t, l.Note(ctx, 10, notes(10, webhook.Created{ID: hook}), now))
+		l.Reach(at(20)) // and nothing is written that rests on it
+		must(t, l.Close())
+		l = lead(t, open())
+		expect(t, "reached", l.Reached(), at(10))
+		_, err = l.Rewind(ctx, at(5))
+		must(t, err)
+		must(t, l.Restate(ctx, hook, &webhook.Webhook{Status: webhook.StatusPaused, ActiveSince: 3}))
+		if got := standing(t, s); got[0].Active || got[0].ActiveSince != 3 || got[0].Position != 5 {
+			t.Errorf("it stands at %+v", got)
+		}
+		must(t, l.Restate(ctx, hook, nil))
+		expect(t, "forgotten", standing(t, s), nil)
+		must(t, l.Close())
+		expect(t, "taken back", lead(t, open()).Reached(), at(5))
+	})
+}
+
 // TestOnlyTheNewestAreKept: what is pending stays however old it is.
 func TestOnlyTheNewestAreKept(t *testing.T) {
 	onEveryEnd(t, func(t *testing.T, open func() *Store) {

@@ -28,9 +28,11 @@ type houses struct {
 	next  map[domain.RestaurantID]eventstore.Revision
 }
 
+var storeOptions = embedded.Options{Logger: slog.New(slog.DiscardHandler), CacheBytes: 8 << 20, MemTableBytes: 4 << 20}
+
 func newHouses(t *testing.T) *houses {
 	t.Helper()
-	store, err := embedded.Open(t.TempDir(), embedded.Options{Logger: slog.New(slog.DiscardHandler), CacheBytes: 8 << 20, MemTableBytes: 4 << 20})
+	store, err := embedded.Open(t.TempDir(), storeOptions)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
 	"daybook/eventstore/embedded"
+	"daybook/internal/enginetest"
 )
 
 const (
@@ -42,6 +44,24 @@ type ledger struct {
 	commands uint64
 }
 
+var storeOptions = embedded.Options{
+	Clock: func() time.Time { return recordedAt }, Logger: slog.New(slog.DiscardHandler), CacheBytes: 8 << 20, MemTableBytes: 4 << 20,
+}
+
+// restored is the ledger as it would be if it were restored to how it is now. What it is told
+// then has ids of its own.
+func (l *ledger) restored() *ledger {
+	l.tb.Helper()
+	r := *l
+	r.store = enginetest.Backup(l.tb, l.store, storeOptions)
+	r.days, r.revision, r.commands = maps.Clone(l.days), maps.Clone(l.revision), l.commands+1<<32
+	for stream, s := range r.days {
+		day := *s
+		r.days[stream] = &day
+	}
+	return &r
+}
+
 func newLedger(tb testing.TB) *ledger {
 	tb.Helper()
 	return openLedger(tb, tb.TempDir())
@@ -49,9 +69,7 @@ func newLedger(tb testing.TB) *ledger {
 
 func openLedger(tb testing.TB, dir string) *ledger {
 	tb.Helper()
-	store, err := embedded.Open(dir, embedded.Options{
-		Clock: func() time.Time { return recordedAt }, Logger: slog.New(slog.DiscardHandler), CacheBytes: 8 << 20, MemTableBytes: 4 << 20,
-	})
+	store, err := embedded.Open(dir, storeOptions)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -1,0 +1,70 @@
+package webhooks
+
+import (
+	"testing"
+
+	"daybook/domain/webhook"
+	"daybook/internal/enginetest"
+)
+
+// TestALedgerThatWasPutBack and has grown past where the webhooks were: what came since is sent,
+// nothing is sent twice, and the webhooks are again as the ledger has them.
+func TestALedgerThatWasPutBack(t *testing.T) {
+	for end, url := range map[string]func(*testing.T) string{
+		"sqlite":   func(*testing.T) string { return "" },
+		"postgres": func(t *testing.T) string { return enginetest.Postgres(t) },
+	} {
+		t.Run(end, func(t *testing.T) {
+			w := newTown(t, url(t))
+			kept, paused, lost := receive(t, nil), receive(t, nil), receive(t, nil)
+			from := w.head()
+			one, two := w.create(kept), w.create(paused)
+			w.book(0)
+			restored := w.restored()
+			_, stop := w.start()
+			w.until("what there is is taken", func() bool {
+				return kept.count() == total(w.trade(from)) && paused.count() == kept.count()
+			})
+			before := paused.count()
+			_, err := w.app.PauseWebhook(t.Context(), w.caller(), w.id, two)
+			must(t, err)
+			w.until("it is paused", func() bool { return !w.standing(two).Active })
+			three := w.create(lost)
+			w.book(1)
+			w.until("what will be lost is taken", func() bool {
+				return kept.count() == total(w.trade(from)) && lost.count() > 0 && w.standing(three).Pending == 0
+			})
+			stop()
+			taken, reached := kept.count(), w.head()
+
+			for n := 0; restored.head() <= reached; n++ {
+				restored.book(n % 3)
+			}
+			want := restored.trade(from)
+			since := total(want) - before
+			_, stop = restored.start()
+			restored.until("what came since is taken", func() bool {
+				return kept.count() >= taken+since && paused.count() >= before+since
+			})
+			restored.book(0)
+			want = restored.trade(from)
+			since = total(want) - before
+			restored.until("and what comes", func() bool {
+				return kept.count() >= taken+since && paused.count() >= before+since
+			})
+			stop()
+			for r, sent := range map[*receiver]int{kept: taken + since, paused: before + since} {
+				r.check(want)
+				if r.count() != sent || r.distinct() != sent {
+					t.Errorf("%d messages of %d events were taken, want %d", r.count(), r.distinct(), sent)
+				}
+			}
+			if s := restored.standing(three); s != (webhook.Standing{}) {
+				t.Errorf("a webhook that the ledger does not know stands at %+v", s)
+			}
+			if s := restored.standing(one); !s.Active || s.Pending != 0 {
+				t.Errorf("it stands at %+v", s)
+			}
+		})
+	}
+}
