@@ -64,6 +64,12 @@ type Rebuildable interface {
 // Rebuilding is a copy of a view.
 type Rebuilding struct {
 	View View // its Checkpoint is where it must be fed from
+	// Batch is how many records it is best fed at once, eventstore.MaxBatch where zero.
+	Batch int
+	// Finish, where not nil, makes whole what was fed: a copy that nobody reads yet may be
+	// built in another form than it is read in, and may still be at work on the last batches.
+	// It comes before Compare and Swap, and may come again.
+	Finish func(ctx context.Context) error
 	// Compare holds what is in the copy against what is in the live view, both at one
 	// position: it brings the copy to where the live view stands.
 	Compare func(ctx context.Context) ([]Compared, error)

@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ type RebuildOptions struct {
 	Rollback bool
 	// IfEqual swaps only where the copy holds what the live view does.
 	IfEqual bool
-	// Batch is how many records are brought at once, eventstore.MaxBatch where zero.
+	// Batch is how many records are brought at once, what the view likes best where zero.
 	Batch int
 	// Progress, where not nil, is told now and then how far the work is.
 	Progress func(Progress)
@@ -37,6 +38,7 @@ type Stage string
 // The stages, in their order.
 const (
 	StageBuild   Stage = "build"
+	StageFinish  Stage = "finish"
 	StageCompare Stage = "compare"
 	StageSwap    Stage = "swap"
 )
@@ -53,7 +55,7 @@ type Progress struct {
 // Percent is how much of the ledger was brought, from 0 to 100.
 func (p Progress) Percent() int {
 	if p.Stage != StageBuild {
-		return map[Stage]int{StageCompare: 100, StageSwap: 100}[p.Stage]
+		return map[Stage]int{StageFinish: 100, StageCompare: 100, StageSwap: 100}[p.Stage]
 	}
 	return int(min(100, 100*float64(p.At)/max(1, float64(p.Head))))
 }
@@ -116,7 +118,7 @@ func Rebuild(ctx context.Context, store eventstore.Store, view Rebuildable, o Re
 	}
 	done.From, done.At = at.Position, at.Position
 	tell(StageBuild)
-	err = d.catchUp(ctx, store, at.Position, o.Batch, func(at, head eventstore.Position, records int) {
+	err = d.catchUp(ctx, store, at.Position, cmp.Or(o.Batch, build.Batch), func(at, head eventstore.Position, records int) {
 		done.At, done.Head = at, head
 		done.Records += uint64(records)
 		tell(StageBuild)
@@ -124,6 +126,12 @@ func Rebuild(ctx context.Context, store eventstore.Store, view Rebuildable, o Re
 	done.Parked = d.status().Parked
 	if err != nil {
 		return fail("build", err)
+	}
+	if build.Finish != nil {
+		tell(StageFinish)
+		if err := build.Finish(ctx); err != nil {
+			return fail("finish", err)
+		}
 	}
 	tell(StageCompare)
 	if done.Compared, err = build.Compare(ctx); err != nil {
@@ -195,8 +203,12 @@ func (d *driver) catchUp(
 	}
 }
 
-// readAhead is how many batches are read while one is applied.
-const readAhead = 2
+// readAhead is how many batches are read while one is applied, and batchBytes ends a batch of
+// large records before it is full.
+const (
+	readAhead  = 2
+	batchBytes = 16 << 20
+)
 
 // bringUpTo reads what stands after at up to to, and hands it on in batches: reading goes on
 // beside.
@@ -219,6 +231,7 @@ func bringUpTo(
 			}
 		}
 		b := eventstore.Batch{Position: at}
+		held := 0
 		for rec, err := range store.ReadAll(reading, at, eventstore.Filter{}) {
 			if err != nil {
 				return err
@@ -227,11 +240,12 @@ func bringUpTo(
 				break
 			}
 			b.Records, b.Position = append(b.Records, rec), rec.Position
-			if len(b.Records) == size {
+			held += len(rec.Data) + len(rec.Metadata)
+			if len(b.Records) == size || held >= batchBytes {
 				if err := send(b); err != nil {
 					return err
 				}
-				b.Records = make([]eventstore.Record, 0, size)
+				b.Records, held = make([]eventstore.Record, 0, len(b.Records)), 0
 			}
 		}
 		b.Live = true

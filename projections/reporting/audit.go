@@ -40,7 +40,7 @@ func (c *changes) entry(e entry) {
 	if m.CommandID != ([16]byte{}) {
 		command = eventstore.EventID(m.CommandID).String()
 	}
-	c.audit.put(e.record.Position,
+	c.audit.put(e.record.Position, true,
 		int64(e.record.Position), e.record.ID.String(), string(e.record.Stream), int64(e.record.Revision), orNull(e.restaurant),
 		orNull(e.account), date, orNull(e.reservation), orNull(e.waits), e.record.Type, string(m.Actor.Kind), orNull(m.Actor.User),
 		orNull(m.Role), orNull(m.APIKey), orNull(m.Process), int64(m.DecidedAt), e.record.Recorded.UnixMilli(), command,

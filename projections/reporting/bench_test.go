@@ -14,6 +14,7 @@ import (
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
 	"daybook/internal/enginetest"
+	"daybook/projections"
 )
 
 // BenchmarkApply measures how many events a second the view takes, all told: decoding,
@@ -75,6 +76,41 @@ func benchmarkApply(b *testing.B, l *ledger, records []eventstore.Record, size i
 	}
 	b.ReportMetric(float64(b.N*len(records))/spent.Seconds(), "events/s")
 	b.ReportMetric(float64(cpu.Microseconds())/float64(b.N*len(records)), "cpu-µs/event")
+}
+
+// BenchmarkRebuild measures how many events a second a copy takes until it is whole: each
+// record is read, decoded, folded and written, and the indexes are made.
+func BenchmarkRebuild(b *testing.B) {
+	l := newLedger(b)
+	l.busy(100, 200)
+	records := len(l.records())
+	ctx := context.Background()
+	for name, fresh := range map[string]func() string{
+		"sqlite":   func() string { return filepath.Join(b.TempDir(), "bench.db") },
+		"postgres": func() string { return enginetest.Postgres(b) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			var spent, cpu time.Duration
+			for range b.N {
+				db := openDatabase(b, fresh())
+				began, used := time.Now(), cpuTime()
+				_, err := projections.Rebuild(ctx, l.store, db.View(l.store, l.codec), projections.RebuildOptions{
+					Progress: func(p projections.Progress) {
+						if p.Stage == projections.StageCompare {
+							spent += time.Since(began)
+							cpu += cpuTime() - used
+						}
+					},
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N*records)/spent.Seconds(), "events/s")
+			b.ReportMetric(float64(cpu.Microseconds())/float64(b.N*records), "cpu-µs/event")
+		})
+	}
 }
 
 // cpuTime is what this process, not the server, has used of the processors: unlike the

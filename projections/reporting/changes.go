@@ -152,7 +152,7 @@ func (c *changes) waits(d day, r eventstore.Record, entry uint32, after dayFold)
 	if w.Number != 0 {
 		offered = string(domain.NewReservationID(d.restaurant, d.date, w.Number))
 	}
-	c.waiting.put(id,
+	c.waiting.put(id, false,
 		string(id), string(d.restaurant), d.date.String(), int64(entry), orNull(w.Diner), int64(w.Party), string(w.Status), w.WalkIn,
 		int64(w.From), int64(w.To), instantOrNull(w.Quoted), int64(w.JoinedAt), instantOrNull(f.offeredAt), instantOrNull(f.endedAt),
 		orNull(w.Reason), int64(f.passed), offered, int64(r.Revision), int64(r.Position))
@@ -171,7 +171,7 @@ func (c *changes) reservation(id domain.ReservationID, d day, r eventstore.Recor
 		endedAt = is.ExpiresAt // it lapsed then, whenever that went on record
 	}
 	date := d.date.String()
-	c.reservations.put(id,
+	c.reservations.put(id, was == nil,
 		string(id), string(d.restaurant), date, int64(is.Number), orNull(is.Diner), int64(is.Party), string(is.Status),
 		is.Slot.Time, is.Slot.Shift, int64(is.Turn.From), int64(is.Turn.To), int64(is.Occupied.To), instantOrNull(is.ExpiresAt),
 		is.Code, string(f.source), originOf(is), int64(is.HeldAt), instantOrNull(f.confirmedAt), instantOrNull(is.SeatedAt),
@@ -182,13 +182,13 @@ func (c *changes) reservation(id domain.ReservationID, d day, r eventstore.Recor
 	if was != nil {
 		for _, table := range was.Tables {
 			if !slices.Contains(is.Tables, table) {
-				c.tables.put(tableOf{id, table}, string(id), string(table), string(d.restaurant), date,
+				c.tables.put(tableOf{id, table}, false, string(id), string(table), string(d.restaurant), date,
 					int64(was.Occupied.From), int64(was.Occupied.To), seatsAt(after, table), false, true, int64(r.Revision))
 			}
 		}
 	}
 	for _, table := range is.Tables {
-		c.tables.put(tableOf{id, table},
+		c.tables.put(tableOf{id, table}, was == nil,
 			string(id), string(table), string(d.restaurant), date, int64(is.Occupied.From), int64(is.Occupied.To),
 			seatsAt(after, table), has, false, int64(r.Revision))
 	}
@@ -244,10 +244,10 @@ func (c *changes) refused(d day, r eventstore.Record, e restaurantday.Refused) {
 	if e.Slot != (restaurantday.Slot{}) {
 		shift = e.Slot.Shift
 	}
-	c.refusals.put(r.Position,
+	c.refusals.put(r.Position, true,
 		int64(r.Position), r.ID.String(), string(d.restaurant), d.date.String(), string(e.Code), int64(e.Party), orNull(e.Time), instantOrNull(e.StartsAt),
 		shift, orNull(e.By), orNull(e.Wish.Table), orNull(e.Wish.Area), orNull(e.Skip), int64(e.At), seen)
-	c.demand.put(d, string(d.restaurant), d.date.String(), int64(r.Revision)+1)
+	c.demand.put(d, false, string(d.restaurant), d.date.String(), int64(r.Revision)+1)
 }
 
 func (c *changes) restaurantChanged(id domain.RestaurantID, r eventstore.Record, meta codec.Metadata, e restaurant.Event, before, after restaurant.State) {
@@ -264,26 +264,26 @@ func (c *changes) restaurantChanged(id domain.RestaurantID, r eventstore.Record,
 	if p.PriceLevel != 0 {
 		price = int64(p.PriceLevel)
 	}
-	c.restaurants.put(id,
+	c.restaurants.put(id, false,
 		string(id), p.Name, p.Cuisine, p.City, p.State, p.TimeZone, price, string(after.Status), int64(len(after.Tables)), int64(seatsOf(after.Tables)),
 		int64(after.RegisteredAt), int64(after.ChangedAt), int64(r.Revision), int64(r.Position))
 }
 
-// statements writes all changes; the days once each.
-func (c *changes) statements(texts *texts) []statement {
+// puts returns all changes, the days once each; see rows.puts.
+func (c *changes) puts(alone bool) []put {
 	for d, last := range c.last {
 		c.day(d, last)
 	}
-	var all []statement
-	all = c.days.statements(texts, all)
-	all = c.dayShifts.statements(texts, all)
-	all = c.waiting.statements(texts, all)
-	all = c.demand.statements(texts, all)
-	all = c.restaurants.statements(texts, all)
-	all = c.reservations.statements(texts, all)
-	all = c.tables.statements(texts, all)
-	all = c.refusals.statements(texts, all)
-	return c.audit.statements(texts, all)
+	var all []put
+	all = c.days.puts(alone, all)
+	all = c.dayShifts.puts(alone, all)
+	all = c.waiting.puts(alone, all)
+	all = c.demand.puts(alone, all)
+	all = c.restaurants.puts(alone, all)
+	all = c.reservations.puts(alone, all)
+	all = c.tables.puts(alone, all)
+	all = c.refusals.puts(alone, all)
+	return c.audit.puts(alone, all)
 }
 
 func (c *changes) day(d day, last lastOf) {
@@ -317,7 +317,7 @@ func (c *changes) day(d day, last lastOf) {
 		w, _ := last.state.WaitlistEntry(uint32(n))
 		waits[w.Status]++
 	}
-	c.days.put(d,
+	c.days.put(d, false,
 		string(d.restaurant), d.date.String(), instantOrNull(last.state.openedAt), planRevision, int64(tables), int64(seats), int64(slots),
 		int64(last.state.Reservations()), status[restaurantday.StatusPending], status[restaurantday.StatusConfirmed],
 		status[restaurantday.StatusSeated], status[restaurantday.StatusCompleted], status[restaurantday.StatusCancelled],

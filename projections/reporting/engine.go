@@ -25,9 +25,6 @@ type engine interface {
 	snapshot(ctx context.Context, fn func(querying) error) error
 	// query reads; rows are fed to each, which scans the current one.
 	query(ctx context.Context, each func(scanner) error, sql string, args ...any) error
-	// chunks are how many rows one statement of execAll should write: few sizes, so that each
-	// is prepared once, the largest first, the last 1.
-	chunks() []int
 	// month is how the month of an instant is written, YYYY-MM in UTC.
 	month(column string) string
 	// dialect fills the few words of a table definition that differ.
@@ -39,19 +36,13 @@ type engine interface {
 type tx interface {
 	// exec runs one statement and tells how many rows it touched.
 	exec(ctx context.Context, sql string, args ...any) (int64, error)
-	// execAll runs statements in order, in as few round trips as the engine allows. Each takes
-	// its arguments in the order of their numbers.
-	execAll(ctx context.Context, statements []statement) error
+	// put writes rows, in as few round trips as the engine allows.
+	put(ctx context.Context, texts *texts, puts []put) error
 	query(ctx context.Context, each func(scanner) error, sql string, args ...any) error
 }
 
 // querying is how rows are read: within a transaction, or each for itself.
 type querying func(ctx context.Context, each func(scanner) error, sql string, args ...any) error
-
-type statement struct {
-	sql  string
-	args []any
-}
 
 type scanner interface{ Scan(dest ...any) error }
 

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -121,15 +123,54 @@ func migrationTexts(p part) ([]string, error) {
 
 // runMigrations runs texts on the tables whose names begin with prefix.
 func runMigrations(ctx context.Context, e engine, t tx, texts []string, prefix string, generation int) error {
-	fill := strings.NewReplacer("{p}", prefix, "{g}", strconv.Itoa(generation), "{checkpoint}", checkpointOf(prefix))
 	for _, text := range texts {
-		for _, sql := range statementsOf(text) {
-			if _, err := t.exec(ctx, e.dialect().Replace(fill.Replace(sql))); err != nil {
-				return fmt.Errorf("%w\n%s", err, sql)
-			}
+		if err := runStatements(ctx, e, t, statementsOf(text), prefix, generation); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func runStatements(ctx context.Context, e engine, t tx, statements []string, prefix string, generation int) error {
+	fill := strings.NewReplacer("{p}", prefix, "{g}", strconv.Itoa(generation), "{checkpoint}", checkpointOf(prefix))
+	for _, sql := range statements {
+		if _, err := t.exec(ctx, e.dialect().Replace(fill.Replace(sql))); err != nil {
+			return fmt.Errorf("%w\n%s", err, sql)
+		}
+	}
+	return nil
+}
+
+var (
+	createIndex = regexp.MustCompile(`^CREATE INDEX (\S+) ON (\S+)`)
+	dropOf      = regexp.MustCompile(`^DROP (INDEX|TABLE) (?:IF EXISTS )?(\S+)`)
+)
+
+// apart takes the indexes out of migrations: what makes the tables without them, and what
+// makes those that are left in the end, once the tables are full. An index that is there
+// already is left alone.
+func apart(texts []string) (tables, indexes []string) {
+	type index struct{ name, table, sql string }
+	var left []index
+	for _, text := range texts {
+		for _, sql := range statementsOf(text) {
+			if found := createIndex.FindStringSubmatch(sql); found != nil {
+				left = append(left, index{found[1], found[2], strings.Replace(sql, "INDEX ", "INDEX IF NOT EXISTS ", 1)})
+				continue
+			}
+			if gone := dropOf.FindStringSubmatch(sql); gone != nil {
+				left = slices.DeleteFunc(left, func(i index) bool { return gone[2] == i.name || gone[2] == i.table })
+				if gone[1] == "INDEX" {
+					continue
+				}
+			}
+			tables = append(tables, sql)
+		}
+	}
+	for _, i := range left {
+		indexes = append(indexes, i.sql)
+	}
+	return tables, indexes
 }
 
 // statementsOf splits a migration at the semicolons that end its lines, comments left out.

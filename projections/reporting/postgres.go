@@ -152,9 +152,6 @@ func eachRow(rows pgx.Rows, err error, each func(scanner) error) error {
 	return rows.Err()
 }
 
-// chunks are large, since every statement costs the server a message and a plan.
-func (p *postgres) chunks() []int { return []int{64, 8, 1} }
-
 func (p *postgres) dialect() *strings.Replacer {
 	// Compared by bytes, as SQLite does: a cursor then means the same on both, whatever
 	// language the database sorts in.
@@ -177,22 +174,57 @@ func (t postgresTx) exec(ctx context.Context, sql string, args ...any) (int64, e
 	return tag.RowsAffected(), err
 }
 
-func (t postgresTx) execAll(ctx context.Context, statements []statement) error {
-	if len(statements) == 0 {
-		return nil
-	}
+// The rows of one table that are worth a COPY, which is a round trip or three; fewer go in
+// statements of so many rows, all sent at once: few sizes, so that each is prepared once.
+const copied = 256
+
+var chunks = []int{64, 8, 1}
+
+func (t postgresTx) put(ctx context.Context, texts *texts, puts []put) error {
 	var batch pgx.Batch
-	for _, s := range statements {
-		batch.Queue(s.sql, s.args...)
+	for i, p := range puts {
+		if len(p.rows) >= copied {
+			if err := t.copy(ctx, texts, i, p); err != nil {
+				return err
+			}
+			continue
+		}
+		rest := p.rows
+		for _, n := range chunks {
+			for ; len(rest) >= n; rest = rest[n:] {
+				batch.Queue(texts.upsert(p.table, n), slices.Concat(rest[:n]...)...)
+			}
+		}
+	}
+	if batch.Len() == 0 {
+		return nil
 	}
 	results := t.SendBatch(ctx, &batch)
 	var failed error
-	for range statements {
+	for range batch.Len() {
 		if _, failed = results.Exec(); failed != nil {
 			break
 		}
 	}
 	return errors.Join(failed, results.Close())
+}
+
+// copy writes rows by COPY: straight to their table where they are fresh, else to a table of
+// the transaction's own, out of which they are put in the place of older ones.
+func (t postgresTx) copy(ctx context.Context, texts *texts, number int, p put) error {
+	to, columns := texts.prefix+p.name, strings.Join(p.columns, ", ")
+	if !p.fresh {
+		to = "staged_" + strconv.Itoa(number)
+		_, err := t.Exec(ctx, "CREATE TEMPORARY TABLE "+to+" ON COMMIT DROP AS SELECT "+columns+" FROM "+texts.prefix+p.name+" WITH NO DATA")
+		if err != nil {
+			return err
+		}
+	}
+	if _, err := t.CopyFrom(ctx, pgx.Identifier{to}, p.columns, pgx.CopyFromRows(p.rows)); err != nil || p.fresh {
+		return err
+	}
+	_, err := t.Exec(ctx, p.upsertOf(texts.prefix, "SELECT "+columns+" FROM "+to))
+	return err
 }
 
 func (t postgresTx) query(ctx context.Context, each func(scanner) error, sql string, args ...any) error {

@@ -207,7 +207,7 @@ func TestOverlapsAreFound(t *testing.T) {
 		set := newRows[tableOf](tableRows)
 		promise := func(n uint32, date domain.ServiceDate, table domain.TableID, from, to domain.Instant, live bool) {
 			id := domain.NewReservationID(r, date, n)
-			set.put(tableOf{id, table}, string(id), string(table), string(r), date.String(), int64(from), int64(to), int64(2), live, false, int64(n))
+			set.put(tableOf{id, table}, true, string(id), string(table), string(r), date.String(), int64(from), int64(to), int64(2), live, false, int64(n))
 		}
 		promise(1, day1, a, evening, evening+3*hour, true)
 		promise(2, day1, a, evening+3*hour, evening+4*hour, true)    // touches
@@ -217,7 +217,7 @@ func TestOverlapsAreFound(t *testing.T) {
 		promise(1, day1+1, a, evening+8*hour, evening+10*hour, true) // overlaps 5, of the day before
 		promise(2, day1+1, a, evening+8*hour+1, evening+8*hour+2, true)
 		err := db.engine.write(ctx, func(t tx) error {
-			return t.execAll(ctx, set.statements(&texts{chunks: db.engine.chunks(), known: map[string]string{}}, nil))
+			return t.put(ctx, newTexts(""), set.puts(false, nil))
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -271,6 +271,11 @@ func TestListsUseTheirIndex(t *testing.T) {
 			}
 		}
 	}
+}
+
+type statement struct {
+	sql  string
+	args []any
 }
 
 type spyEngine struct {

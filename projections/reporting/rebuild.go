@@ -49,7 +49,12 @@ func (v *View) Rebuild(ctx context.Context, build string) (projections.Rebuildin
 	if err != nil {
 		return projections.Rebuilding{}, err
 	}
+	tables, indexes := apart(texts)
+	var at version
 	err = v.db.engine.exclusive(ctx, func(t tx) error {
+		if at, err = readVersion(ctx, t, partView); err != nil {
+			return err
+		}
 		c, err := readCopy(ctx, t, nextPrefix)
 		if err != nil || c == (viewCopy{version: len(texts), build: build}) {
 			return err
@@ -57,16 +62,12 @@ func (v *View) Rebuild(ctx context.Context, build string) (projections.Rebuildin
 		if err := dropCopy(ctx, t, nextPrefix); err != nil {
 			return err
 		}
-		at, err := readVersion(ctx, t, partView)
-		if err != nil {
-			return err
-		}
 		// Every copy ever made has a number of its own: its indexes go by it.
 		at.generation++
 		if err := writeVersion(ctx, t, partView, at); err != nil {
 			return err
 		}
-		if err := runMigrations(ctx, v.db.engine, t, texts, nextPrefix, at.generation); err != nil {
+		if err := runStatements(ctx, v.db.engine, t, tables, nextPrefix, at.generation); err != nil {
 			return err
 		}
 		return writeCopy(ctx, t, nextPrefix, viewCopy{version: len(texts), build: build})
@@ -74,7 +75,23 @@ func (v *View) Rebuild(ctx context.Context, build string) (projections.Rebuildin
 	if err != nil {
 		return projections.Rebuilding{}, fmt.Errorf("reporting: make the tables of the copy: %w", err)
 	}
-	return v.rebuilding(nextPrefix), nil
+	r := v.rebuilding(nextPrefix)
+	loading := &load{view: r.View.(*View), indexes: indexes, generation: at.generation}
+	compare, swap := r.Compare, r.Swap
+	r.View, r.Batch, r.Finish = loading, loadBatch, loading.finish
+	r.Compare = func(ctx context.Context) ([]projections.Compared, error) {
+		if err := loading.finish(ctx); err != nil {
+			return nil, err
+		}
+		return compare(ctx)
+	}
+	r.Swap = func(ctx context.Context) error {
+		if err := loading.finish(ctx); err != nil {
+			return err
+		}
+		return swap(ctx)
+	}
+	return r, nil
 }
 
 // Kept returns the tables that the last swap replaced; see projections.Rebuildable.

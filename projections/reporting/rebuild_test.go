@@ -211,7 +211,7 @@ func TestSwapNeverGoesBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		applyAll(t, build.View.(*View), records[:len(records)/2], 40)
+		applyAll(t, build.View, records[:len(records)/2], 40)
 		sameRows(t, "while it is built", dump(t, db), want)
 		if err := build.Swap(ctx); err != nil {
 			t.Fatal(err)
@@ -293,7 +293,7 @@ func TestResume(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			applyAll(t, build.View.(*View), records[:len(records)/2], 7)
+			applyAll(t, build.View, records[:len(records)/2], 7)
 		}
 		half := records[len(records)/2-1].Position
 		for _, c := range []struct {
@@ -357,13 +357,13 @@ func TestAbandon(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		applyAll(t, first.View.(*View), records[:5], 5)
+		applyAll(t, first.View, records[:5], 5)
 		second, err := v.Rebuild(ctx, "b")
 		if err != nil {
 			t.Fatal(err)
 		}
-		applyAll(t, second.View.(*View), records[:7], 7)
-		if err := first.View.Apply(ctx, batchOf(records[5:9])); !errors.Is(err, projections.ErrMoved) {
+		applyAll(t, second.View, records[:7], 7)
+		if err := applyNow(first.View, records[5:9]); !errors.Is(err, projections.ErrMoved) {
 			t.Errorf("the first goes on: %v", err)
 		}
 		if err := first.Swap(ctx); !errors.Is(err, projections.ErrMoved) {
@@ -374,7 +374,7 @@ func TestAbandon(t *testing.T) {
 		}
 		noCopyLeft(t, db)
 		sameRows(t, "live", dump(t, db), want)
-		if err := first.View.Apply(ctx, batchOf(slices.Clone(records))); err == nil {
+		if err := applyNow(first.View, slices.Clone(records)); err == nil {
 			t.Error("a copy that was dropped can be written")
 		}
 	})

@@ -64,8 +64,8 @@ func TestCompareMeetsTheLiveView(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		copied := build.View.(*View)
-		applyAll(t, copied, records[:len(records)/2], 40)
+		copied := build.View.(*load).view
+		applyAll(t, build.View, records[:len(records)/2], 40)
 		meddled.act = func() {
 			if !l.do(restaurantID(1), day1+9, domain.System(), holdOf(1, day1+9, opening, domain.System(), 2, "18:00")) {
 				t.Error("refused")

@@ -46,7 +46,7 @@ func shiftsOf(p *restaurantday.Plan) []shift {
 func (c *changes) shifts(d day, r eventstore.Record, before, after *restaurantday.Plan) {
 	date := d.date.String()
 	put := func(s shift, tables, seats int) {
-		c.dayShifts.put(shiftOf{d, s.name},
+		c.dayShifts.put(shiftOf{d, s.name}, false,
 			string(d.restaurant), date, s.name, int64(s.starts), int64(s.last), int64(s.closes), int64(s.slots), int64(tables), int64(seats),
 			int64(s.tableTime)/60_000, int64(s.seatTime)/60_000, int64(r.Revision))
 	}

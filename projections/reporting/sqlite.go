@@ -20,8 +20,8 @@ import (
 // is in WAL mode.
 const sqliteReaders = 4
 
-// sqlite is a file with one connection that writes and a few that read. The one that
-// writes is the only one of this process; other processes wait for it up to the busy timeout.
+// sqlite is a file with one connection that writes and a few that read. Those that write wait
+// for each other in line within this process, and up to the busy timeout for other processes.
 //
 // Commits are not synced one by one (synchronous=NORMAL): when the machine stops, the last
 // ones may be lost, but always whole transactions from the end. Rows and checkpoint are in
@@ -30,10 +30,15 @@ type sqlite struct {
 	readers *sql.DB
 	db      *sql.DB // holds the writing connection alone
 
-	writing  sync.Mutex
+	writing  *sync.Mutex // of this process's writers of the file
 	writer   *sql.Conn
 	prepared map[string]*sql.Stmt // on writer, by text: the texts come from a fixed set
 }
+
+// writers has by path a lock for each file that was opened. SQLite lets those who want to write
+// look again now and then, so that one who always writes, such as a rebuild, would leave the
+// live view nothing: in the line for a lock everybody's turn comes.
+var writers sync.Map
 
 func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 	path, err := filepath.Abs(path)
@@ -54,8 +59,9 @@ func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 		return u.String()
 	}
 	busy := fmt.Sprintf("busy_timeout(%d)", readLimit.Milliseconds())
-	s := &sqlite{prepared: make(map[string]*sql.Stmt)}
-	if s.db, err = sql.Open("sqlite", source(busy, "journal_mode(WAL)", "synchronous(NORMAL)", "cache_size(-65536)", "temp_store(MEMORY)", "wal_autocheckpoint(16000)", "journal_size_limit(67108864)")); err != nil {
+	line, _ := writers.LoadOrStore(path, new(sync.Mutex))
+	s := &sqlite{writing: line.(*sync.Mutex), prepared: make(map[string]*sql.Stmt)}
+	if s.db, err = sql.Open("sqlite", source(busy, "journal_mode(WAL)", "synchronous(NORMAL)", "cache_size(-65536)", "wal_autocheckpoint(16000)", "journal_size_limit(67108864)")); err != nil {
 		return nil, fmt.Errorf("reporting: %w", err)
 	}
 	if s.writer, err = connectSQLite(ctx, s.db); err != nil {
@@ -155,10 +161,6 @@ func eachSQLRow(rows *sql.Rows, err error, each func(scanner) error) error {
 	return errors.Join(rows.Err(), rows.Close())
 }
 
-// chunks is one row: a call costs little in process, and SQLite keeps a journal for each
-// statement that writes more.
-func (s *sqlite) chunks() []int { return []int{1} }
-
 func (s *sqlite) dialect() *strings.Replacer {
 	return strings.NewReplacer("{text}", "TEXT", "{sequence}", "INTEGER", "{clustered}", "WITHOUT ROWID")
 }
@@ -189,18 +191,29 @@ func (t sqliteTx) exec(ctx context.Context, text string, args ...any) (int64, er
 	return result.RowsAffected()
 }
 
-func (t sqliteTx) execAll(ctx context.Context, statements []statement) error {
-	for _, s := range statements {
-		prepared, ok := t.prepared[s.sql]
+// put writes row by row: a call costs little in process, and SQLite keeps a journal for each
+// statement that writes more.
+func (t sqliteTx) put(ctx context.Context, texts *texts, puts []put) error {
+	// A context that can end has the driver start a goroutine for each statement, which here
+	// takes no longer than that: so it is asked now and then instead.
+	steady := context.WithoutCancel(ctx)
+	for _, p := range puts {
+		text := texts.upsert(p.table, 1)
+		prepared, ok := t.prepared[text]
 		if !ok {
 			var err error
-			if prepared, err = t.writer.PrepareContext(ctx, unnamed(s.sql)); err != nil {
+			if prepared, err = t.writer.PrepareContext(ctx, unnamed(text)); err != nil {
 				return err
 			}
-			t.prepared[s.sql] = prepared
+			t.prepared[text] = prepared
 		}
-		if _, err := prepared.ExecContext(ctx, s.args...); err != nil {
-			return err
+		for i, row := range p.rows {
+			if i%256 == 0 && ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if _, err := prepared.ExecContext(steady, row...); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 	"daybook/domain/restaurantday"
 	"daybook/eventstore"
 	"daybook/internal/enginetest"
+	"daybook/projections"
 )
 
 // bothEnds runs a test on SQLite and on PostgreSQL. fresh returns the URL of an empty
@@ -114,13 +115,22 @@ func sameRows(t *testing.T, what string, got, want []string) {
 }
 
 // applyAll feeds records in batches of size.
-func applyAll(tb testing.TB, v *View, records []eventstore.Record, size int) {
+func applyAll(tb testing.TB, v projections.View, records []eventstore.Record, size int) {
 	tb.Helper()
 	for batch := range slices.Chunk(records, size) {
-		if err := v.Apply(context.Background(), batchOf(batch)); err != nil {
+		if err := applyNow(v, batch); err != nil {
 			tb.Fatal(err)
 		}
 	}
+}
+
+// applyNow feeds records, and returns when they are written.
+func applyNow(v projections.View, records []eventstore.Record) error {
+	err := v.Apply(context.Background(), batchOf(records))
+	if l, ok := v.(*load); ok {
+		err = errors.Join(err, l.settle())
+	}
+	return err
 }
 
 func equal[T any](t *testing.T, what string, got, want T) {
@@ -302,13 +312,15 @@ func (b *brokenTx) exec(ctx context.Context, sql string, args ...any) (int64, er
 	return b.tx.exec(ctx, sql, args...)
 }
 
-func (b *brokenTx) execAll(ctx context.Context, statements []statement) error {
-	for _, s := range statements {
-		if b.left--; b.left == 0 {
-			return errBroken
-		}
-		if err := b.tx.execAll(ctx, []statement{s}); err != nil {
-			return err
+func (b *brokenTx) put(ctx context.Context, texts *texts, puts []put) error {
+	for _, p := range puts {
+		for row := range slices.Chunk(p.rows, 1) {
+			if b.left--; b.left == 0 {
+				return errBroken
+			}
+			if err := b.tx.put(ctx, texts, []put{{p.table, row, p.fresh}}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -105,8 +105,7 @@ var viewTables = []string{
 // upsert writes n rows, each in place of an older one with its key.
 func (t table) upsert(prefix string, n int) string {
 	var b strings.Builder
-	name := prefix + t.name
-	fmt.Fprintf(&b, "INSERT INTO %s (%s) VALUES ", name, strings.Join(t.columns, ", "))
+	b.WriteString("VALUES ")
 	arg := 0
 	for row := range n {
 		if row > 0 {
@@ -122,7 +121,14 @@ func (t table) upsert(prefix string, n int) string {
 		}
 		b.WriteByte(')')
 	}
-	fmt.Fprintf(&b, " ON CONFLICT (%s) DO ", strings.Join(t.key, ", "))
+	return t.upsertOf(prefix, b.String())
+}
+
+// upsertOf writes the rows that a query gives, each in place of an older one with its key.
+func (t table) upsertOf(prefix, query string) string {
+	var b strings.Builder
+	name := prefix + t.name
+	fmt.Fprintf(&b, "INSERT INTO %s (%s) %s ON CONFLICT (%s) DO ", name, strings.Join(t.columns, ", "), query, strings.Join(t.key, ", "))
 	if t.newer == "" {
 		b.WriteString("NOTHING")
 		return b.String()
@@ -143,53 +149,77 @@ func (t table) upsert(prefix string, n int) string {
 	return b.String()
 }
 
+// put is rows for one table, each key once.
+type put struct {
+	table
+	rows [][]any
+	// fresh says that none of these keys is in the table. Where it is not set, a row replaces
+	// an older one, and gives way to one that is as new.
+	fresh bool
+}
+
 // rows collects what a batch writes to one table, each row once: the last state wins.
 type rows[K comparable] struct {
 	table
 	index map[K]int
 	list  [][]any
+	first []bool // the ledger had not told of this key before
 }
 
 func newRows[K comparable](t table) *rows[K] { return &rows[K]{table: t, index: make(map[K]int)} }
 
 // put adds a row, in place of an earlier one of the batch with the same key.
-func (r *rows[K]) put(key K, row ...any) {
+func (r *rows[K]) put(key K, first bool, row ...any) {
 	if i, again := r.index[key]; again {
 		r.list[i] = row
 		return
 	}
 	r.index[key] = len(r.list)
 	r.list = append(r.list, row)
+	r.first = append(r.first, first)
 }
 
-// statements writes the rows, in the order in which they were first put.
-func (r *rows[K]) statements(texts *texts, to []statement) []statement {
-	rest := r.list
-	for _, n := range texts.chunks {
-		if len(rest) < n {
-			continue
-		}
-		text := texts.of(r.table, n)
-		for ; len(rest) >= n; rest = rest[n:] {
-			args := rest[0]
-			if n > 1 {
-				args = slices.Concat(rest[:n]...)
-			}
-			to = append(to, statement{text, args})
+// puts returns the rows to be written. Where the tables hold exactly what came before the
+// batch, alone tells so: then what the ledger had not told of before cannot be there yet.
+func (r *rows[K]) puts(alone bool, to []put) []put {
+	if !alone {
+		return appendPut(to, put{r.table, r.list, false})
+	}
+	var again [][]any
+	fresh := make([][]any, 0, len(r.list))
+	for i, row := range r.list {
+		if r.first[i] {
+			fresh = append(fresh, row)
+		} else {
+			again = append(again, row)
 		}
 	}
-	return to
+	return appendPut(appendPut(to, put{r.table, fresh, true}), put{r.table, again, false})
+}
+
+func appendPut(to []put, p put) []put {
+	if len(p.rows) == 0 {
+		return to
+	}
+	return append(to, p)
 }
 
 // texts keeps the statements of one prefix, which are long to write.
 type texts struct {
 	prefix string
-	chunks []int // how many rows a statement may write, falling, the last 1
-	known  map[string]string
+	known  map[textOf]string
 }
 
-func (t *texts) of(to table, n int) string {
-	key := fmt.Sprint(to.name, to.newer, n)
+type textOf struct {
+	table, newer string
+	rows         int
+}
+
+func newTexts(prefix string) *texts { return &texts{prefix: prefix, known: make(map[textOf]string)} }
+
+// upsert is the statement that writes n rows.
+func (t *texts) upsert(to table, n int) string {
+	key := textOf{to.name, to.newer, n}
 	text, ok := t.known[key]
 	if !ok {
 		text = to.upsert(t.prefix, n)

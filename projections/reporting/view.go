@@ -31,7 +31,7 @@ type View struct {
 	store       eventstore.Reader
 	codec       *codec.Codec
 	checkpoint  string // its name
-	texts       texts
+	texts       *texts
 	days        *projections.Folds[dayFold]
 	restaurants *projections.Folds[restaurantFold]
 	webhooks    *projections.Folds[webhookFold]
@@ -55,7 +55,7 @@ func (db *Database) View(store eventstore.Reader, c *codec.Codec) *View {
 func (db *Database) view(store eventstore.Reader, c *codec.Codec, prefix, checkpoint string) *View {
 	return &View{
 		db: db, store: store, codec: c, checkpoint: checkpoint,
-		texts: texts{prefix: prefix, chunks: db.engine.chunks(), known: make(map[string]string)},
+		texts: newTexts(prefix),
 		days: projections.NewFolds(store, daysKept, newDayFold,
 			func(ctx context.Context, s dayFold, r eventstore.Record) (dayFold, error) {
 				d, err := decode(ctx, c, r)
@@ -121,25 +121,34 @@ func (v *View) Apply(ctx context.Context, b eventstore.Batch) error {
 	if b.Position <= v.at.Position {
 		return nil
 	}
-	changes := newChanges()
-	for _, r := range b.Records {
-		if r.Position <= v.at.Position {
-			continue
-		}
-		if err := v.collect(ctx, changes, r); err != nil {
-			return fmt.Errorf("reporting: %s at revision %d of %q: %w", r.Type, r.Revision, r.Stream, err)
-		}
+	changes, err := v.changes(ctx, b.Records, v.at.Position)
+	if err != nil {
+		return err
 	}
-	return v.commit(ctx, v.at.After(b), changes.statements(&v.texts))
+	return v.commit(ctx, v.at.After(b), changes.puts(false))
 }
 
-// commit writes statements and moves the checkpoint, in one transaction.
-func (v *View) commit(ctx context.Context, to feed.Place, statements []statement) error {
+// changes folds the records after a position.
+func (v *View) changes(ctx context.Context, records []eventstore.Record, after eventstore.Position) (*changes, error) {
+	c := newChanges()
+	for _, r := range records {
+		if r.Position <= after {
+			continue
+		}
+		if err := v.collect(ctx, c, r); err != nil {
+			return nil, fmt.Errorf("reporting: %s at revision %d of %q: %w", r.Type, r.Revision, r.Stream, err)
+		}
+	}
+	return c, nil
+}
+
+// commit writes rows and moves the checkpoint, in one transaction.
+func (v *View) commit(ctx context.Context, to feed.Place, puts []put) error {
 	err := v.db.engine.write(ctx, func(t tx) error {
 		if err := v.advance(ctx, t, to); err != nil {
 			return err
 		}
-		return t.execAll(ctx, statements)
+		return t.put(ctx, v.texts, puts)
 	})
 	if errors.Is(err, projections.ErrMoved) {
 		v.loaded = false
@@ -182,6 +191,6 @@ func (v *View) Parked(ctx context.Context, r eventstore.Record, cause error) err
 	text := cause.Error()
 	text = strings.ToValidUTF8(text[:min(len(text), causeLimit)], "")
 	parked := newRows[eventstore.Position](parkedRows)
-	parked.put(r.Position, int64(r.Position), r.ID.String(), string(r.Stream), int64(r.Revision), r.Type, text)
-	return v.commit(ctx, feed.PlaceOf(r), parked.statements(&v.texts, nil))
+	parked.put(r.Position, true, int64(r.Position), r.ID.String(), string(r.Stream), int64(r.Revision), r.Type, text)
+	return v.commit(ctx, feed.PlaceOf(r), parked.puts(false, nil))
 }
