@@ -12,10 +12,7 @@ import (
 // Cell keeps a spreadsheet from taking a text for a formula: what begins like one gets an
 // apostrophe before it. Numbers need none; one that is written as a text gets it, too.
 func Cell(text string) string {
-	if text == "" {
-		return text
-	}
-	if first, _ := utf8.DecodeRuneInString(text); strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) && first != utf8.RuneError {
+	if first, _ := utf8.DecodeRuneInString(text); strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
 		return "'" + text
 	}
 	return text

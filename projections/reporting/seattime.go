@@ -18,45 +18,38 @@ func (db *Database) SeatTime(
 	if position, err = db.Position(ctx); err != nil {
 		return nil, nil, 0, err
 	}
-	dates, err := list(ctx, db, func(row scanner) (date domain.ServiceDate, err error) {
-		var day string
-		if err := row.Scan(&day); err != nil {
-			return 0, err
-		}
-		return domain.ParseServiceDate(day)
-	}, "SELECT service_date FROM days WHERE restaurant_id = $1 AND service_date BETWEEN $2 AND $3 AND opened_at IS NOT NULL",
-		string(restaurant), from.String(), to.String())
-	if err != nil {
-		return nil, nil, 0, fmt.Errorf("reporting: days with a book: %w", err)
-	}
-	known = make(map[domain.ServiceDate]bool, len(dates))
-	for _, date := range dates {
-		known[date] = true
-	}
 	date, shift := "service_date", "''"
 	if by == reports.ByShift {
 		date, shift = "''", "shift"
 	}
-	for _, part := range []struct{ sums, where string }{
-		{"SUM(seat_minutes), 0 FROM day_shifts", "slots > 0"},
-		{`0, SUM(CASE WHEN status = 'completed' THEN covers ELSE party END * ((ends_at - starts_at) / 60000)) FROM reservations`,
-			"status IN ('confirmed', 'seated', 'completed')"},
-	} {
-		some, err := list(ctx, db, func(row scanner) (t reports.SeatTime, err error) {
-			var day string
-			if err := row.Scan(&day, &t.Shift, &t.Offered, &t.Sold); err != nil {
-				return t, err
-			}
-			if day != "" {
-				t.Date, err = domain.ParseServiceDate(day)
-			}
-			return t, err
-		}, "SELECT "+date+", "+shift+", "+part.sums+" WHERE restaurant_id = $1 AND service_date BETWEEN $2 AND $3 AND "+part.where+" GROUP BY 1, 2",
-			string(restaurant), from.String(), to.String())
-		if err != nil {
-			return nil, nil, 0, fmt.Errorf("reporting: seat time: %w", err)
+	// One statement, so that no day is opened between what is known and what is summed up.
+	const of = " WHERE restaurant_id = $1 AND service_date BETWEEN $2 AND $3 AND "
+	known = map[domain.ServiceDate]bool{}
+	_, err = list(ctx, db, func(row scanner) (none struct{}, err error) {
+		var opened int
+		var day string
+		var t reports.SeatTime
+		if err := row.Scan(&opened, &day, &t.Shift, &t.Offered, &t.Sold); err != nil {
+			return none, err
 		}
-		times = append(times, some...)
+		if day != "" {
+			if t.Date, err = domain.ParseServiceDate(day); err != nil {
+				return none, err
+			}
+		}
+		if opened == 1 {
+			known[t.Date] = true
+		} else {
+			times = append(times, t)
+		}
+		return none, nil
+	}, "SELECT 1, service_date, '', 0, 0 FROM days"+of+"opened_at IS NOT NULL"+
+		" UNION ALL SELECT 0, "+date+", "+shift+", SUM(seat_minutes), 0 FROM day_shifts"+of+"slots > 0 GROUP BY 2, 3"+
+		" UNION ALL SELECT 0, "+date+", "+shift+", 0, SUM(CASE WHEN status = 'completed' THEN covers ELSE party END * ((ends_at - starts_at) / 60000))"+
+		" FROM reservations"+of+"status IN ('confirmed', 'seated', 'completed') GROUP BY 2, 3",
+		string(restaurant), from.String(), to.String())
+	if err != nil {
+		return nil, nil, 0, fmt.Errorf("reporting: seat time: %w", err)
 	}
 	return times, known, position, nil
 }
