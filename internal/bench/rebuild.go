@@ -45,6 +45,7 @@ type rebuiltCell struct {
 	events int
 	raw    float64            // events read a second
 	rates  map[string]float64 // events a second, by view
+	bare   map[string]float64 // rows a second that the view's engine takes of what the view writes
 }
 
 // rebuiltViews are the views and engines measured, in the order in which they are printed.
@@ -70,7 +71,7 @@ func runRebuild(ctx context.Context, sizes []int, facts string, out, progress io
 	var cells []rebuiltCell
 	for _, size := range sizes {
 		fmt.Fprintf(progress, "rebuilding from %d events ...\n", size)
-		c, err := b.measure(ctx, size)
+		c, err := b.measure(ctx, size, progress)
 		if err != nil {
 			return err
 		}
@@ -192,11 +193,12 @@ func (b *rebuildBench) write(ctx context.Context, day uint64, restaurant domain.
 	return nil
 }
 
-func (b *rebuildBench) measure(ctx context.Context, size int) (c rebuiltCell, err error) {
+// measure fills the ledger up to a size, and measures; what it finds is told as it is found.
+func (b *rebuildBench) measure(ctx context.Context, size int, progress io.Writer) (c rebuiltCell, err error) {
 	if err := b.fill(ctx, size); err != nil {
 		return c, fmt.Errorf("fill the ledger: %w", err)
 	}
-	c.rates = make(map[string]float64)
+	c.rates, c.bare = make(map[string]float64), make(map[string]float64)
 	began := time.Now()
 	for _, err := range b.store.ReadAll(ctx, eventstore.Start, eventstore.Filter{}) {
 		if err != nil {
@@ -205,75 +207,112 @@ func (b *rebuildBench) measure(ctx context.Context, size int) (c rebuiltCell, er
 		c.events++
 	}
 	c.raw = float64(c.events) / time.Since(began).Seconds()
+	fmt.Fprintf(progress, "  %d events: reading %.0f/s\n", c.events, c.raw)
 	for _, name := range rebuiltViews {
-		if c.rates[name], err = b.rebuild(ctx, name); err != nil {
+		if err := b.rebuild(ctx, name, &c); err != nil {
 			return c, fmt.Errorf("%s: %w", name, err)
 		}
+		fmt.Fprintf(progress, "  %s: %.0f/s", name, c.rates[name])
+		if bare, ok := c.bare[name]; ok {
+			fmt.Fprintf(progress, ", bare inserts %.0f/s", bare)
+		}
+		fmt.Fprintln(progress)
 	}
 	return c, nil
 }
 
-// rebuild builds a view beside an empty live one, and returns how many events a second the
-// build took. The live one is not worth comparing with, so it ends there.
-func (b *rebuildBench) rebuild(ctx context.Context, name string) (rate float64, err error) {
-	view, closer, err := b.view(ctx, name)
+// rebuild builds a view beside an empty live one, and finds how many events a second that
+// took until the copy was whole. The live one is not worth comparing with, so it ends there.
+func (b *rebuildBench) rebuild(ctx context.Context, name string, c *rebuiltCell) (err error) {
+	v, err := b.view(ctx, name)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	defer func() { err = errors.Join(err, closer()) }()
+	defer func() { err = errors.Join(err, v.close()) }()
 	built, enough := context.WithCancel(ctx)
 	defer enough()
-	_, err = projections.Rebuild(built, b.store, view, projections.RebuildOptions{
+	_, err = projections.Rebuild(built, b.store, v.view, projections.RebuildOptions{
 		Options: projections.Options{Logger: quiet()}, Build: "bench",
 		Progress: func(p projections.Progress) {
 			if p.Stage == projections.StageCompare {
-				rate = float64(p.Records) / p.Took.Seconds()
+				c.rates[name] = float64(p.Records) / p.Took.Seconds()
 				enough()
 			}
 		},
 	})
-	if rate > 0 {
-		return rate, nil
+	if c.rates[name] == 0 {
+		return err
 	}
-	return 0, err
+	if v.bare == nil {
+		return nil
+	}
+	c.bare[name], err = v.bare(ctx)
+	return err
 }
 
-func (b *rebuildBench) view(ctx context.Context, name string) (projections.Rebuildable, func() error, error) {
-	var where string
+// viewOnBench is a view whose engine holds nothing else.
+type viewOnBench struct {
+	view  projections.Rebuildable
+	close func() error
+	// bare, where not nil, measures how many of the rows that the copy holds its engine takes a
+	// second from somebody who does nothing but insert them.
+	bare func(ctx context.Context) (float64, error)
+}
+
+func (b *rebuildBench) view(ctx context.Context, name string) (v viewOnBench, err error) {
 	switch name {
 	case "availability":
 		client, server, err := availability.InProcess()
 		if err != nil {
-			return nil, nil, err
+			return v, err
 		}
-		v, err := availability.New(availability.Options{
+		v.close = server.Close
+		v.view, err = availability.New(availability.Options{
 			Redis: client, Store: b.store, Logger: quiet(), Clock: func() domain.Instant { return domain.InstantOf(time.Now()) },
 		})
-		return v, server.Close, err
+		return v, err
 	case "discovery":
 		engine, err := meilibleve.Open("")
 		if err != nil {
-			return nil, nil, err
+			return v, err
 		}
+		v.close = engine.Close
 		index, err := discovery.Open(discovery.Options{URL: meilibleve.URL, Client: engine.Client(0)})
 		if err != nil {
-			return nil, engine.Close, err
+			return v, errors.Join(err, engine.Close())
 		}
-		return index.View(b.store, b.codec), engine.Close, nil
+		v.view = index.View(b.store, b.codec)
+		return v, nil
 	case "reporting, SQLite":
-		where = filepath.Join(b.dir, fmt.Sprintf("reporting-%d.db", time.Now().UnixNano()))
+		dir, err := os.MkdirTemp(b.dir, "sqlite-")
+		if err != nil {
+			return v, err
+		}
+		path := filepath.Join(dir, "reporting.db")
+		v.bare = func(ctx context.Context) (float64, error) { return bareSQLite(ctx, path) }
+		return b.reporting(ctx, v, path, func() error { return os.RemoveAll(dir) })
 	default:
 		database, err := b.pg.CreateDatabase(ctx)
 		if err != nil {
-			return nil, nil, err
+			return v, err
 		}
-		where = b.pg.URL(database)
+		v.bare = func(ctx context.Context) (float64, error) { return barePostgres(ctx, b.pg.URL(database)) }
+		return b.reporting(ctx, v, b.pg.URL(database), func() error {
+			return b.pg.DropDatabase(context.WithoutCancel(ctx), database)
+		})
 	}
-	db, err := reporting.Open(ctx, where)
+}
+
+// reporting opens the view at url, which is dropped when it is closed: a large ledger's rows
+// take gigabytes.
+func (b *rebuildBench) reporting(ctx context.Context, v viewOnBench, url string, drop func() error) (viewOnBench, error) {
+	db, err := reporting.Open(ctx, url)
 	if err != nil {
-		return nil, nil, err
+		return v, errors.Join(err, drop())
 	}
-	return db.View(b.store, b.codec), db.Close, nil
+	v.view = db.View(b.store, b.codec)
+	v.close = func() error { return errors.Join(db.Close(), drop()) }
+	return v, nil
 }
 
 func printRebuilds(out io.Writer, facts string, cells []rebuiltCell) error {
@@ -283,6 +322,9 @@ func printRebuilds(out io.Writer, facts string, cells []rebuiltCell) error {
 	fmt.Fprint(t, "events\tread/s\t")
 	for _, name := range rebuiltViews {
 		fmt.Fprintf(t, "%s/s\tof reading\t", name)
+		if _, ok := cells[0].bare[name]; ok {
+			fmt.Fprint(t, "bare inserts/s\tof these\t")
+		}
 	}
 	fmt.Fprintln(t)
 	missed := map[string]bool{}
@@ -292,6 +334,9 @@ func printRebuilds(out io.Writer, facts string, cells []rebuiltCell) error {
 			share := c.rates[name] / c.raw
 			missed[name] = missed[name] || share < rebuildAim
 			fmt.Fprintf(t, "%.0f\t%.0f %%\t", c.rates[name], 100*share)
+			if bare, ok := c.bare[name]; ok {
+				fmt.Fprintf(t, "%.0f\t%.0f %%\t", bare, 100*c.rates[name]/bare)
+			}
 		}
 		fmt.Fprintln(t)
 	}
