@@ -12,6 +12,8 @@ import "context"
 // is hidden is hidden from reads of the stream only: reads of all show it, and its
 // revision and position stay taken. Of a stream of metadata the last event alone is
 // shown, always.
+//
+// An Engine takes any number for a position: clients of the protocol send what they like.
 type Engine interface {
 	Store
 

@@ -89,6 +89,12 @@ func checkWriteOwn(e *engineEnv) {
 		e.sameRecords("subscription", t.records, all)
 		_ = sub.Close()
 	}
+	// A client of the protocol sends numbers of its own.
+	all := e.mustCollect("read", e.ReadAll(ctx, eventstore.Start, eventstore.Everything()))
+	for i, r := range all {
+		e.sameRecords("from the number before", e.mustCollect("read", e.ReadAll(ctx, r.Position-1, eventstore.Everything())), all[i:])
+		e.sameRecords("back from the number before", e.mustCollect("read", e.ReadAllBackwards(ctx, r.Position-1, eventstore.Everything())), reversed(all[:i]))
+	}
 }
 
 func checkWriteInvalid(e *engineEnv) {
