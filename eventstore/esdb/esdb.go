@@ -11,7 +11,9 @@
 // A server's first event may stand at log position 0, and the contract's Start, which
 // is 0, comes before every event. So a record at commit position p has
 // eventstore.Position p+1; commit and prepare position are taken to be equal, as they
-// are for every event written by an append.
+// are for every event written by an append. It is an offset into the server's files: from any
+// other number a server cannot read. The newer ones say so, which is eventstore.ErrInvalid;
+// those before 24.2 fail as if they were broken.
 //
 // # What a server must bring
 //

@@ -20,9 +20,9 @@
 // # Heads
 //
 // A head is the size of the log and its root hash, signed: a checkpoint as C2SP describes it,
-// a note signed with Ed25519. All heads that were signed stay in a file beside the log,
-// which is only appended to and is no view. A log that does not contain the newest of them
-// is not signed again: the ledger is not the one that was signed, and View.Fault says so.
+// a note signed with Ed25519. The newest that was signed, and some before it, stay in a file
+// beside the log, which is no view. A log that does not contain the newest of them is not
+// signed again: the ledger is not the one that was signed, and View.Fault says so.
 package proof
 
 import (
@@ -64,7 +64,7 @@ var (
 type Options struct {
 	// Dir is the folder of the log. It may be removed while no process has it.
 	Dir string
-	// Heads is the file that signed heads are appended to. It must not be lost: it is what a
+	// Heads is the file that signed heads are kept in. It must not be lost: it is what a
 	// log is held to that is built anew.
 	Heads string
 	// Key signs.
