@@ -296,7 +296,7 @@ func TestAsOfALife(t *testing.T) {
 			t.Parallel()
 			// A Saturday whose night has an hour more, so that the clocks' change is lived through.
 			l := newLife(newPast(t, engines(t), seed, time.Date(2026, 10, 24, 15, 0, 0, 0, time.UTC)))
-			moments := budget(12, 500)
+			moments := budget(8, 500)
 			for moment := 0; moment < moments; {
 				l.step()
 				if l.past.r.IntN(15) > 0 {
@@ -320,7 +320,7 @@ func TestAsOfALife(t *testing.T) {
 // again. Where the month is not at hand it is a made-up one.
 func TestAsOfAMonth(t *testing.T) {
 	t.Parallel()
-	f := monthOrMadeUp(t, 1500)
+	f := monthOrMadeUp(t, 600)
 	plan, err := readPlan(examplePlan)
 	if err != nil {
 		t.Fatal(err)
@@ -344,9 +344,9 @@ func TestAsOfAMonth(t *testing.T) {
 	t.Logf("seed %d", seed)
 	p := newPast(t, engineFlags{}, seed, rows[0].at.Time())
 	b := newBroughtIn(p, plan, zones, restaurants)
-	moments := budget(20, 1000)
+	moments := budget(12, 1000)
 	if moments < 1000 {
-		rows = rows[:min(len(rows), 1500)] // the first of it tells as much
+		rows = rows[:min(len(rows), 600)] // the first of it tells as much
 	}
 	at := map[int]bool{}
 	for len(at) < min(moments, len(rows)) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -38,7 +39,11 @@ func badPaths(op operation, g goodRequest) (all []bad) {
 			params := maps.Clone(g.params)
 			params[name] = value
 			r.path = g.path(op, params)
-			all = append(all, bad{what: "path " + name + ": " + what, request: r, status: []int{400, 404}, common: true})
+			status := []int{400, 404}
+			if name == "batch" { // no id of ours: what it may be is part of its form
+				status = append(status, 422)
+			}
+			all = append(all, bad{what: "path " + name + ": " + what, request: r, status: status, common: true})
 		}
 		r := g.request(op)
 		params := maps.Clone(g.params)
@@ -297,7 +302,7 @@ func badBodies(api *apiSpec, op operation, g goodRequest) (all []bad) {
 	with("unknown name", inner+`,"zzz":1}`, "body.zzz", 422)
 	with("prototype", inner+`,"__proto__":{"a":1}}`, "body.__proto__", 422)
 	with("a thousand unknown names", inner+manyNames(1000)+"}", "", 422)
-	tooLarge := inner + `,"zzz":"` + strings.Repeat("a", 70<<10) + `"}`
+	tooLarge := inner + `,"zzz":"` + strings.Repeat("a", cmp.Or(g.largest, 64<<10)) + `"}`
 	with("too large", tooLarge, "", 413)
 	with("too large, in chunks", tooLarge, "", 413)
 	all[len(all)-1].chunked = true
@@ -314,8 +319,10 @@ func badBodies(api *apiSpec, op operation, g goodRequest) (all []bad) {
 	w := bodyWalk{api: api, good: good, anything: g.anything, add: with}
 	w.object(s, nil, "body")
 	for i := range all {
-		// Every change of a plan has this part, and one type reads it.
-		all[i].common = all[i].common || strings.HasPrefix(all[i].location, "body.onOpenDays")
+		// One type reads these parts wherever they stand, and what is no JSON is none wherever it
+		// stands.
+		part := strings.HasPrefix(all[i].location, "body.onOpenDays") || strings.HasPrefix(all[i].location, "body.plan.shifts")
+		all[i].common = all[i].common || part || slices.Equal(all[i].status, []int{400})
 	}
 	return all
 }

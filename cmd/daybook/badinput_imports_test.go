@@ -17,7 +17,7 @@ func (town *town) addImports() {
 	town.owner.send(http.MethodPost, at, body(batch)).want(town.owner.t, 201, "")
 	of := map[string]string{"id": town.open, "batch": batch}
 	for name, good := range map[string]goodRequest{
-		"record-import": {token: town.owner.token, params: map[string]string{"id": town.open}, body: body("another"), anything: []string{"body.mapping.tableSeparator"}},
+		"record-import": {token: town.owner.token, params: map[string]string{"id": town.open}, body: body("another"), anything: []string{"body.mapping.tableSeparator"}, largest: 6 << 20},
 		"list-imports":  {token: town.owner.token, params: map[string]string{"id": town.open}},
 		"read-import":   {token: town.owner.token, params: of},
 		"undo-import":   {token: town.owner.token, params: of, body: `{"force":true}`},

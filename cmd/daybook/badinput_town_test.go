@@ -35,6 +35,8 @@ type goodRequest struct {
 	anything []string
 	// absent is how an id is answered that there could be and is not: 404 by default.
 	absent int
+	// largest is the most bytes that its body may have: 64 KiB by default.
+	largest int
 }
 
 func newTown(t *testing.T, h *house) *town {

@@ -41,7 +41,7 @@ func filledStore(t *testing.T, n int) (data string) {
 // copies back from there.
 func TestStoreCopyInterrupted(t *testing.T) {
 	t.Parallel()
-	from, to, back := filledStore(t, 8_000), t.TempDir(), t.TempDir()
+	from, to, back := filledStore(t, 4_000), t.TempDir(), t.TempDir()
 	s := serveStore(t, to, 1, "--listen", "127.0.0.1:0", "--insecure", "--writable")
 	cut := daybook(t.Context(), "store", "copy", "--from", from, "--to", s.urls[0])
 	pipe, err := cut.StdoutPipe()
@@ -59,11 +59,11 @@ func TestStoreCopyInterrupted(t *testing.T) {
 		t.Fatal("the copy ended before it was cut off: give it more events")
 	}
 	out, err := daybook(t.Context(), "store", "copy", "--from", from, "--to", s.urls[0]).CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "verified: 8000 events are the same in both") || strings.Contains(string(out), " 0 were there already") {
+	if err != nil || !strings.Contains(string(out), "verified: 4000 events are the same in both") || strings.Contains(string(out), " 0 were there already") {
 		t.Errorf("%v:\n%s", err, out)
 	}
 	out, err = daybook(t.Context(), "store", "copy", "--from", s.urls[0], "--to", "embedded:"+back).CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "8000 events copied") {
+	if err != nil || !strings.Contains(string(out), "4000 events copied") {
 		t.Errorf("back: %v:\n%s", err, out)
 	}
 	// One who may not write is told at once.

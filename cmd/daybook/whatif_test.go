@@ -41,7 +41,7 @@ func TestWhatIf(t *testing.T) {
 	if os.Getenv("DAYBOOK_SOAK") == "1" {
 		files, from, to = realMonth(t), "2017-01-01", "2017-01-31"
 	} else {
-		files = madeUp(t, 300)
+		files = madeUp(t, 150)
 	}
 	brought := importCommand{engineFlags: engineFlags{Data: data}, Restaurants: files.restaurants, Plan: tightPlan, Reservations: files.reservations}
 	if err := brought.Run(t.Context(), &bytes.Buffer{}); err != nil {
