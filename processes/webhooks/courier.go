@@ -391,8 +391,12 @@ func (b *breaker) tripped() bool { return b.failures >= tripAfter }
 
 // failed takes notice of a failure, and of how long the receiver asked to be left alone.
 func (b *breaker) failed(now domain.Instant, asked time.Duration) {
-	b.failures++
+	late := b.tripped() && now < b.until // it was under way when the receiver was given up
 	b.until = max(b.until, now.Add(min(asked, webhook.MaxAsked)))
+	if late {
+		return
+	}
+	b.failures++
 	if b.tripped() {
 		alone := min(leftAlone<<min(b.failures-tripAfter, 10), aloneMost)
 		b.until = max(b.until, now.Add(alone+time.Duration(float64(alone)*rand.Float64()/5))) //nolint:gosec // it spreads, and hides nothing

@@ -22,6 +22,9 @@ func TestTheBreaker(t *testing.T) {
 	if b.lets(now, 0) || b.lets(now.Add(leftAlone-time.Second), 0) {
 		t.Error("it is not left alone")
 	}
+	for range 3 { // what was under way fails, too
+		b.failed(now.Add(time.Second), 0)
+	}
 	later := now.Add(leftAlone + leftAlone/5)
 	if !b.lets(later, 0) || b.lets(later, 1) {
 		t.Error("not one message tries")
@@ -31,9 +34,10 @@ func TestTheBreaker(t *testing.T) {
 		t.Error("it is not left alone for twice as long")
 	}
 	for range 100 {
+		later = b.until
 		b.failed(later, 0)
 	}
-	if !b.lets(later.Add(aloneMost*6/5), 0) {
+	if b.lets(later.Add(aloneMost-time.Second), 0) || !b.lets(later.Add(aloneMost*6/5), 0) {
 		t.Error("it is left alone for ever")
 	}
 	if !b.succeeded() || b.succeeded() || !b.lets(later, 9) {
