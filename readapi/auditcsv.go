@@ -49,24 +49,16 @@ func (r *reads) auditCSV(ctx context.Context, a After, q reporting.AuditQuery, z
 	if err := r.wait(ctx, reportingView, a); err != nil {
 		return nil, err
 	}
-	at, err := r.Reporting.Position(ctx)
-	if err != nil {
-		return nil, ofEngine("reporting database", err)
-	}
-	q.OldestFirst, q.Limit, q.UpTo = true, reporting.MaxLimit, max(at, 1)
-	if n, err := r.Reporting.AuditCount(ctx, q, maxExported+1); err != nil {
-		return nil, ofEngine("reporting database", err)
-	} else if n > maxExported {
-		return nil, badQuery("from", fmt.Sprintf("the range has more than %d changes, which is the most that one file has; ask for it in parts", maxExported))
-	}
-	first, err := r.Reporting.Audit(ctx, q)
-	if err != nil {
-		return nil, ofEngine("reporting database", err)
-	}
+	// Counting is work, too: who finds no place has made none.
 	select {
 	case r.exports <- struct{}{}:
 	default:
 		return nil, problem.New(problem.Overloaded, "as many files are being written as this service has room for; come again")
+	}
+	q, first, err := r.auditFile(ctx, q)
+	if err != nil {
+		<-r.exports
+		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		defer func() { <-r.exports }()
@@ -84,6 +76,24 @@ func (r *reads) auditCSV(ctx context.Context, a After, q reporting.AuditQuery, z
 			panic(http.ErrAbortHandler)
 		}
 	}}, nil
+}
+
+// auditFile is the question that all pages of one file ask, and the first of them.
+func (r *reads) auditFile(ctx context.Context, q reporting.AuditQuery) (reporting.AuditQuery, reporting.Page[reporting.AuditEntry], error) {
+	var first reporting.Page[reporting.AuditEntry]
+	at, err := r.Reporting.Position(ctx)
+	if err != nil {
+		return q, first, ofEngine("reporting database", err)
+	}
+	q.OldestFirst, q.Limit, q.UpTo = true, reporting.MaxLimit, max(at, 1)
+	n, err := r.Reporting.AuditCount(ctx, q, maxExported+1)
+	if err == nil && n > maxExported {
+		return q, first, badQuery("from", fmt.Sprintf("the range has more than %d changes, which is the most that one file has; ask for it in parts", maxExported))
+	}
+	if err == nil {
+		first, err = r.Reporting.Audit(ctx, q)
+	}
+	return q, first, ofEngine("reporting database", err)
 }
 
 // export writes one file.

@@ -65,6 +65,7 @@ type (
 	requestIDKey struct{}
 	userKey      struct{}
 	operatorKey  struct{}
+	tokenKey     struct{}
 	openEndedKey struct{}
 )
 
@@ -247,6 +248,15 @@ func Operator(ctx context.Context) bool {
 	return is
 }
 
+// StillIn returns what tells whether the token that the request came with is as good as it
+// was then. An answer that goes on asks it before it tells more.
+func StillIn(ctx context.Context) func() bool {
+	if good, ok := ctx.Value(tokenKey{}).(func() bool); ok {
+		return good
+	}
+	return func() bool { return true }
+}
+
 // forOperators reports whether an operation takes the operator's token.
 func forOperators(op *huma.Operation) bool {
 	return slices.ContainsFunc(op.Security, func(way map[string][]string) bool { _, ok := way["operator"]; return ok })
@@ -266,7 +276,7 @@ func (a *API) authenticate(users func(token string) (string, error), operator fu
 			return
 		}
 		if operator != nil && forOperators(ctx.Operation()) && operator(token) {
-			next(huma.WithValue(ctx, operatorKey{}, true))
+			next(huma.WithValue(huma.WithValue(ctx, operatorKey{}, true), tokenKey{}, func() bool { return operator(token) }))
 			return
 		}
 		name, err := users(token)
@@ -278,7 +288,10 @@ func (a *API) authenticate(users func(token string) (string, error), operator fu
 			a.refuse(ctx, problem.New(problem.Unauthenticated, "the access token is not, or no longer, good; log in again"))
 			return
 		}
-		next(huma.WithValue(ctx, userKey{}, user))
+		next(huma.WithValue(huma.WithValue(ctx, userKey{}, user), tokenKey{}, func() bool {
+			again, err := users(token)
+			return err == nil && again == name
+		}))
 	}
 }
 

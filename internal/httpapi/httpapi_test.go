@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -43,5 +44,48 @@ func TestLatencyOfAnAnswerThatGoesOn(t *testing.T) {
 			t.Errorf("%s, of %v in all with %v of listening, was observed as %v", path, whole, listened, took)
 		}
 		all = nil
+	}
+}
+
+// TestStillIn: an answer that goes on finds out when the token it was asked for with ends,
+// and whether it is another's by now.
+func TestStillIn(t *testing.T) {
+	const user, other = "usr_08000000000000000000000000", "usr_0c000000000000000000000000"
+	users, operators := map[string]string{"a": user, "b": user}, map[string]bool{"op": true}
+	api := New(Config{
+		Version: "test", Operator: func(token string) bool { return operators[token] },
+		Users: func(token string) (string, error) {
+			if users[token] == "" {
+				return "", context.DeadlineExceeded
+			}
+			return users[token], nil
+		},
+	})
+	var good []func() bool
+	Handle(api, huma.Operation{OperationID: "still", Method: http.MethodGet, Path: "/still", Security: LoggedInOrOperator},
+		func(ctx context.Context, _ *struct{}) (*struct{}, error) {
+			good = append(good, StillIn(ctx))
+			return nil, nil
+		})
+	for _, token := range []string{"a", "b", "op"} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, Base+"/still", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		api.Engine.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	good = append(good, StillIn(t.Context())) // of nobody who logged in
+	states := func() (all []bool) {
+		for _, is := range good {
+			all = append(all, is())
+		}
+		return all
+	}
+	if got := states(); !slices.Equal(got, []bool{true, true, true, true}) {
+		t.Fatalf("at first: %t", got)
+	}
+	delete(users, "a")
+	users["b"] = other
+	delete(operators, "op")
+	if got := states(); !slices.Equal(got, []bool{false, false, false, true}) {
+		t.Errorf("later: %t", got)
 	}
 }

@@ -6,8 +6,10 @@
 // eventstore/canon's; who may read what, and how lines travel, is readapi's; files for
 // analysts are projections/export's.
 //
-// Nothing of the ledger is held while somebody takes what was read: a page reads on from
-// where the piece before it ended, and a tail is as far ahead as one batch.
+// Nothing of the ledger is held while somebody takes what was read: a tail, and so a page,
+// is as far ahead as one batch. A choice may pass few events of many, and each that does not
+// is looked at: so a page is given up after some time, with the position where the next one
+// goes on, and few readers look at what was recorded before they came at the same time.
 package ledger
 
 import (
@@ -17,6 +19,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"daybook/domain"
 	"daybook/eventstore"
@@ -31,6 +34,13 @@ const (
 	pieceBytes  = 256 << 10
 )
 
+// PageWithin bounds how long a page is read, without the time in which its pieces are taken.
+const PageWithin = 10 * time.Second
+
+// readersAtOnce bounds who looks at what was recorded before he came at the same time. Who
+// waits for what is to come is not counted.
+const readersAtOnce = 4
+
 // ErrUnknownType refuses a choice of a type that no event has.
 var ErrUnknownType = errors.New("ledger: no event has this type")
 
@@ -42,10 +52,16 @@ type Store interface {
 }
 
 // Ledger reads. Safe for concurrent use.
-type Ledger struct{ store Store }
+type Ledger struct {
+	store   Store
+	within  time.Duration // PageWithin
+	reading chan struct{} // has a place for each of readersAtOnce
+}
 
 // New makes a Ledger over a store.
-func New(store Store) *Ledger { return &Ledger{store} }
+func New(store Store) *Ledger {
+	return &Ledger{store: store, within: PageWithin, reading: make(chan struct{}, readersAtOnce)}
+}
 
 // Choice is which events are wanted. The zero value wants all.
 type Choice struct {
@@ -133,18 +149,48 @@ type Piece struct {
 }
 
 // Page hands at most limit events after a position to each, in pieces, up to the end of the
-// ledger as it stood at some moment after the call. An error of each ends it.
+// ledger as it stood at some moment after the call. Where that is not reached within
+// PageWithin, the last piece has no events. An error of each ends it.
 func (l *Ledger) Page(ctx context.Context, after eventstore.Position, c Choice, limit int, each func(Piece) error) error {
-	var lines []byte
-	for limit > 0 {
-		p := Piece{Lines: lines[:0], Position: after}
-		whole := true
-		for r, err := range l.read(ctx, after, c) {
-			if err != nil {
+	if c.Stream != "" && !strings.HasSuffix(c.Stream, "-") {
+		return l.pageOfStream(ctx, after, c, limit, each)
+	}
+	t, err := l.Tail(ctx, after, c)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = t.Close() }() // it only reads
+	for took := time.Duration(0); limit > 0; {
+		began := time.Now()
+		p, err := t.Next(ctx, limit)
+		if err != nil {
+			return err
+		}
+		took += time.Since(began)
+		limit -= p.Events
+		over := took >= l.within
+		if p.Events > 0 {
+			if err := each(p); err != nil {
 				return err
 			}
-			if !c.passes(r) {
-				continue
+		}
+		switch {
+		case t.live && len(t.rest) == 0, limit <= 0:
+			return nil
+		case over:
+			return each(Piece{Position: p.Position})
+		}
+	}
+	return nil
+}
+
+// pageOfStream reads one stream by itself, however large the ledger is.
+func (l *Ledger) pageOfStream(ctx context.Context, after eventstore.Position, c Choice, limit int, each func(Piece) error) error {
+	for limit > 0 {
+		p, whole := Piece{Position: after}, true
+		for r, err := range l.stream(ctx, after, c) {
+			if err != nil {
+				return err
 			}
 			if p.Lines, err = appendLine(p.Lines, r); err != nil {
 				return err
@@ -164,23 +210,19 @@ func (l *Ledger) Page(ctx context.Context, after eventstore.Position, c Choice, 
 		if whole {
 			return nil
 		}
-		after, limit, lines = p.Position, limit-p.Events, p.Lines
+		after, limit = p.Position, limit-p.Events
 	}
 	return nil
 }
 
-// read yields what may pass, after a position. One stream is read by itself, however large
-// the ledger is.
-func (l *Ledger) read(ctx context.Context, after eventstore.Position, c Choice) iter.Seq2[eventstore.Record, error] {
-	if c.Stream == "" || strings.HasSuffix(c.Stream, "-") {
-		return l.store.ReadAll(ctx, after, c.filter())
-	}
+// stream yields what passes of one stream, after a position.
+func (l *Ledger) stream(ctx context.Context, after eventstore.Position, c Choice) iter.Seq2[eventstore.Record, error] {
 	return func(yield func(eventstore.Record, error) bool) {
 		for r, err := range l.store.ReadStream(ctx, eventstore.StreamName(c.Stream), 0) {
 			if errors.Is(err, eventstore.ErrStreamNotFound) || errors.Is(err, eventstore.ErrStreamDeleted) {
 				return
 			}
-			if (err != nil || r.Position > after) && !yield(r, err) {
+			if (err != nil || r.Position > after && c.passes(r)) && !yield(r, err) {
 				return
 			}
 		}
@@ -209,27 +251,27 @@ func (l *Ledger) Tail(ctx context.Context, after eventstore.Position, c Choice) 
 	if err != nil {
 		return nil, err
 	}
-	return &Tail{from: s, choice: c, at: after}, nil
+	return &Tail{reading: l.reading, from: s, choice: c, at: after}, nil
 }
 
 // Tail is one reader's place. Next is for one goroutine.
 type Tail struct {
-	from   eventstore.Subscription
-	choice Choice
-	at     eventstore.Position
-	rest   []eventstore.Record // of the batch under way
-	end    eventstore.Position // of that batch
+	reading chan struct{} // the ledger's
+	from    eventstore.Subscription
+	choice  Choice
+	at      eventstore.Position
+	rest    []eventstore.Record // of the batch under way
+	end     eventstore.Position // of that batch
+	live    bool                // nothing more was there when it was made
 }
 
 // Next waits for the next piece, of at most limit events; 0 for as many as come. A piece
 // without events tells only how far the ledger was read. Errors are those of a subscription.
 func (t *Tail) Next(ctx context.Context, limit int) (Piece, error) {
 	if len(t.rest) == 0 {
-		b, err := t.from.Next(ctx)
-		if err != nil {
+		if err := t.batch(ctx); err != nil {
 			return Piece{}, err
 		}
-		t.rest, t.end = b.Records, b.Position
 	}
 	if limit <= 0 || limit > pieceEvents {
 		limit = pieceEvents
@@ -253,6 +295,25 @@ func (t *Tail) Next(ctx context.Context, limit int) (Piece, error) {
 	}
 	p.Position = t.at
 	return p, nil
+}
+
+// batch takes the next batch. Where the one before was not the last that is work, and no
+// waiting.
+func (t *Tail) batch(ctx context.Context) error {
+	if !t.live {
+		select {
+		case t.reading <- struct{}{}:
+			defer func() { <-t.reading }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	b, err := t.from.Next(ctx)
+	if err != nil {
+		return err
+	}
+	t.rest, t.end, t.live = b.Records, b.Position, b.Live
+	return nil
 }
 
 // Close ends the tail.

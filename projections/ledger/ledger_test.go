@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"reflect"
@@ -238,5 +239,72 @@ func TestPieces(t *testing.T) {
 	}
 	if got := of(t, p.Lines); err != nil || !reflect.DeepEqual(got, []string{"streams later"}) || p.Position != 7+2700+1 {
 		t.Errorf("%q at %d, %v", got, p.Position, err)
+	}
+}
+
+// TestPageGivenUp: a page that finds little in a large ledger ends in time, and says where the
+// next one goes on; together they find all.
+func TestPageGivenUp(t *testing.T) {
+	s := openStore(t)
+	write(t, s, codec.RestaurantStream(here), codec.TypeRestaurantRegistered)
+	for i := range 2 { // more than a subscription looks at in one step
+		events := make([]eventstore.Event, 4096)
+		for k := range events {
+			events[k] = eventstore.Event{ID: eventstore.EventID{4, byte(i), byte(k), byte(k >> 8)}, Type: "small", Data: []byte(`{}`), Metadata: []byte(`{}`)}
+		}
+		if _, err := s.Append(t.Context(), codec.RestaurantStream(there), eventstore.Any(), events...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, s, codec.RestaurantStream(here), codec.TypeRestaurantPublished)
+	l := New(s)
+	l.within = 0
+	var got []string
+	pages := 0
+	for after, on := eventstore.Start, true; on; pages++ {
+		on = false
+		err := l.Page(t.Context(), after, Choice{Restaurants: []domain.RestaurantID{here}}, 100, func(p Piece) error {
+			if p.Position < after {
+				t.Errorf("at %d after %d", p.Position, after)
+			}
+			got, after, on = append(got, of(t, p.Lines)...), p.Position, p.Events == 0
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	stream := string(codec.RestaurantStream(here))
+	if want := []string{stream + " " + codec.TypeRestaurantRegistered, stream + " " + codec.TypeRestaurantPublished}; pages < 3 || !reflect.DeepEqual(got, want) {
+		t.Errorf("%d pages, %q", pages, got)
+	}
+}
+
+// TestReadersTakeTurns: few look at what was there before they came at once; who waits for
+// what is to come takes no place.
+func TestReadersTakeTurns(t *testing.T) {
+	s := town(t)
+	l := New(s)
+	tail, err := l.Tail(t.Context(), 0, Choice{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tail.Close()
+	for range readersAtOnce {
+		l.reading <- struct{}{}
+	}
+	gone, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := tail.Next(gone, 0); !errors.Is(err, context.Canceled) {
+		t.Fatalf("without a place: %v", err)
+	}
+	<-l.reading
+	if p, err := tail.Next(t.Context(), 0); err != nil || p.Events != 8 {
+		t.Fatalf("%d events, %v", p.Events, err)
+	}
+	l.reading <- struct{}{}
+	write(t, s, codec.RestaurantStream(here), codec.TypeRestaurantPublished)
+	if p, err := tail.Next(t.Context(), 0); err != nil || p.Events != 1 {
+		t.Errorf("what comes: %d events, %v", p.Events, err)
 	}
 }
