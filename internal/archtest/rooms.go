@@ -254,6 +254,7 @@ var rooms = []room{
 
 	// Tooling, small shared things, and the wiring.
 	{path: "internal/archtest", anything: true, tooling: true, why: "it is a test"},
+	{path: "internal/daytest", anything: true, tooling: true, why: "days are drawn for tests only"},
 	{path: "internal/enginetest", anything: true, tooling: true, why: "engines are started for tests and measurements only"},
 	{path: "internal/bench", anything: true, tooling: true, why: "a measurement stands outside what it measures"},
 	{path: "internal/e2e", anything: true, tooling: true, why: "it drives the whole house from outside"},

@@ -124,8 +124,16 @@ func (c *changes) dayChanged(d day, r eventstore.Record, e restaurantday.Event, 
 	}
 	c.entry(entry)
 	switch e := e.(type) {
-	case restaurantday.Opened, restaurantday.PlanChanged:
+	case restaurantday.Opened:
+		c.shifts(d, r, nil, after.Agreed())
+	case restaurantday.PlanChanged:
 		c.shifts(d, r, before.Agreed(), after.Agreed())
+		for _, number := range e.Kept { // it is an exception from now on
+			was, _ := before.Reservation(number)
+			if is, ok := after.Reservation(number); ok {
+				c.reservation(domain.NewReservationID(d.restaurant, d.date, number), d, r, was, is, after)
+			}
+		}
 	case restaurantday.WaitlistJoined:
 		c.waits(d, r, e.Entry, after)
 	case restaurantday.WaitlistOffered:
@@ -134,8 +142,8 @@ func (c *changes) dayChanged(d day, r eventstore.Record, e restaurantday.Event, 
 		c.waits(d, r, e.Entry, after)
 	case restaurantday.WaitlistLeft:
 		c.waits(d, r, e.Entry, after)
-	case restaurantday.Confirmed:
-		if is, ok := after.Reservation(e.Number); ok {
+	case restaurantday.Confirmed, restaurantday.Reinstated: // an offer is accepted, or is one again
+		if is, ok := after.Reservation(number); ok {
 			c.waits(d, r, is.Entry, after)
 		}
 	}

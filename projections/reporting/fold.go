@@ -57,6 +57,9 @@ func (s dayFold) evolve(d codec.Decoded) dayFold {
 	case restaurantday.Reinstated:
 		if e.To == restaurantday.StatusPending {
 			s.facts = s.facts.with(e.Number, func(f *fact) { f.confirmedAt = 0 })
+			if r, ok := s.Reservation(e.Number); ok && r.Entry != 0 { // it is an offer again
+				s.waits = s.waits.with(r.Entry, func(w *wait) { w.endedAt = 0 })
+			}
 		}
 	case restaurantday.WaitlistOffered:
 		s.waits = s.waits.with(e.Entry, func(w *wait) { w.offeredAt = e.At })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,9 +16,12 @@ import (
 	"daybook/domain"
 	"daybook/domain/restaurant"
 	"daybook/domain/restaurantday"
+	"daybook/domain/user"
+	"daybook/domain/webhook"
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
 	"daybook/eventstore/embedded"
+	"daybook/internal/daytest"
 	"daybook/internal/enginetest"
 )
 
@@ -42,6 +46,9 @@ type ledger struct {
 	days     map[eventstore.StreamName]*restaurantday.State
 	revision map[eventstore.StreamName]eventstore.Revision // of the next event
 	commands uint64
+
+	restaurants map[domain.RestaurantID]restaurant.State
+	asked       int // holds that were asked for, other than for a move
 }
 
 var storeOptions = embedded.Options{
@@ -54,7 +61,7 @@ func (l *ledger) restored() *ledger {
 	l.tb.Helper()
 	r := *l
 	r.store = enginetest.Backup(l.tb, l.store, storeOptions)
-	r.days, r.revision, r.commands = maps.Clone(l.days), maps.Clone(l.revision), l.commands+1<<32
+	r.days, r.revision, r.restaurants, r.commands = maps.Clone(l.days), maps.Clone(l.revision), maps.Clone(l.restaurants), l.commands+1<<32
 	for stream, s := range r.days {
 		day := *s
 		r.days[stream] = &day
@@ -81,6 +88,7 @@ func openLedger(tb testing.TB, dir string) *ledger {
 	return &ledger{
 		tb: tb, store: store, codec: codec.New(knownKeys{}),
 		days: make(map[eventstore.StreamName]*restaurantday.State), revision: make(map[eventstore.StreamName]eventstore.Revision),
+		restaurants: make(map[domain.RestaurantID]restaurant.State),
 	}
 }
 
@@ -121,10 +129,15 @@ func (l *ledger) do(r domain.RestaurantID, d domain.ServiceDate, actor domain.Ac
 	}
 	decider := restaurantday.Decider()
 	events, err := decider.Decide(*s, c)
+	hold, asks := c.(restaurantday.Hold)
+	if asks = asks && hold.MovedFrom == ""; asks {
+		l.asked++
+	}
 	if no, refused := domain.Rejected(err); refused {
-		if hold, ok := c.(restaurantday.Hold); ok {
+		if asks {
 			l.append(codec.DemandStream(r, d), domain.System(), restaurantday.Refused{
 				Stamp: domain.Stamp{At: hold.Now}, Code: no.Code, Party: hold.Party, Time: hold.Time, Seen: uint64(l.revision[stream]),
+				Wish: hold.Wish, Skip: hold.Override.Rule,
 			})
 		}
 		return false
@@ -202,53 +215,49 @@ func holdOf(restaurant byte, date domain.ServiceDate, at domain.Instant, actor d
 	}
 }
 
-// random writes a ledger of n commands over a few restaurants and dates, and returns how
-// many holds were asked for.
-func (l *ledger) random(rnd *rand.Rand, n int) (asked int) {
+// random writes a ledger of n commands over a few restaurants and dates long before, and of
+// as many in the evening of the first; then, where it is
+// new, one of each other thing there is.
+func (l *ledger) random(rnd *rand.Rand, n int) {
 	l.tb.Helper()
-	for r := byte(1); r <= 3; r++ {
+	first := len(l.restaurants) == 0
+	for r := byte(1); first && r <= 3; r++ {
 		l.register(r)
 	}
-	now := opening
-	slots := planOf(1, day1).Slots
-	for range n {
-		now += domain.Instant(rnd.IntN(120_000))
-		r, date := byte(1+rnd.IntN(3)), day1.AddDays(rnd.IntN(3))
-		id := restaurantID(r)
-		actors := []domain.Actor{domain.Diner(userID(byte(1 + rnd.IntN(5)))), domain.Staff(userID(9)), domain.Importer()}
-		actor := actors[rnd.IntN(len(actors))]
-		if s, ok := l.days[codec.DayStream(id, date)]; ok && s.Reservations() > 0 && rnd.IntN(2) == 0 {
-			number := uint32(1 + rnd.IntN(s.Reservations()))
-			if entry, _ := s.Reservation(number); actor.Kind == domain.ActorDiner {
-				actor = domain.Diner(entry.Diner)
-			}
-			switch rnd.IntN(5) {
-			case 0, 1:
-				l.do(id, date, actor, restaurantday.Confirm{Now: now, Actor: actor, Number: number})
-			case 2, 3:
-				l.do(id, date, actor, restaurantday.Cancel{Now: now, Actor: actor, Number: number, Reason: secret})
-			case 4:
-				l.do(id, date, domain.System(), restaurantday.Lapse{Now: now})
-			}
-			continue
+	draw := func(r byte, date domain.ServiceDate, now domain.Instant) {
+		d := daytest.Draw{Rand: rnd, Restaurant: restaurantID(r), Date: date, Plan: planOf(r, date), Staff: userID(9), Personal: secret}
+		for i := range byte(5) {
+			d.Diners = append(d.Diners, userID(1+i))
 		}
-		hold := holdOf(r, date, now, actor, domain.PartySize(1+rnd.IntN(5)), slots[rnd.IntN(len(slots))].Time)
-		hold.Confirm = rnd.IntN(3) == 0
-		asked++
-		l.do(id, date, actor, hold)
+		s := l.days[codec.DayStream(d.Restaurant, date)]
+		if s == nil {
+			s = &restaurantday.State{}
+		}
+		c, who := d.Command(*s, now)
+		l.do(d.Restaurant, date, who, c)
 	}
-	l.service(rnd, n/2)
-	return asked
+	now := opening
+	for range n {
+		now += domain.Instant(rnd.IntN(60_000))
+		draw(byte(1+rnd.IntN(3)), day1+domain.ServiceDate(rnd.IntN(3)), now)
+	}
+	now = max(now, evening-90*minute)
+	for range n {
+		now += domain.Instant(rnd.IntN(int(12*hour) / n))
+		draw(byte(1+rnd.IntN(3)), day1, now)
+	}
+	if first {
+		l.manage(3)
+		l.accounts()
+	}
 }
 
 // register puts a restaurant on record.
 func (l *ledger) register(n byte) {
 	l.tb.Helper()
 	id, owner := restaurantID(n), domain.Staff(userID(9))
-	decider := restaurant.Decider()
-	s := decider.Initial()
 	name, number := "Old Mill", "A1"
-	for i, c := range []restaurant.Command{
+	l.restaurant(id, []restaurant.Command{
 		restaurant.Register{Now: opening, Actor: owner, ID: id, Owner: owner.User, Zone: time.UTC, Profile: restaurant.Profile{
 			Name: "Mill", Cuisine: "italian", Address: "1 Mill Lane", City: "Leeds", TimeZone: "UTC", PriceLevel: 2,
 		}},
@@ -262,17 +271,78 @@ func (l *ledger) register(n byte) {
 		restaurant.ChangeProfile{Now: opening + 6, Actor: owner, Changes: restaurant.ProfileChanges{Name: &name}},
 		restaurant.Publish{Now: opening + 7, Actor: owner},
 		restaurant.RemoveTable{Now: opening + 8, Actor: owner, ID: tableID(n, 2)},
+	})
+}
+
+// manage does to a restaurant what its owner can besides.
+func (l *ledger) manage(n byte) {
+	l.tb.Helper()
+	id, owner := restaurantID(n), domain.Staff(userID(9))
+	at := opening + hour
+	decided := []restaurant.BookingDecision{{Reservation: domain.NewReservationID(id, day1, 1), Do: restaurantday.CallOff, Message: secret}}
+	block := restaurant.Block{ID: domain.NewBlockID([16]byte{1}), Tables: []domain.TableID{tableID(n, 1)}, Date: day1 + 9, From: 18 * 60, To: 20 * 60, Reason: secret}
+	closure := restaurant.Closure{ID: domain.NewClosureID([16]byte{1}), From: day1 + 20, To: day1 + 21, Reason: "works"}
+	pair := restaurantday.Combination{ID: domain.NewCombinationID([16]byte{1}), Tables: []domain.TableID{tableID(n, 1), tableID(n, 4)}, Min: 3, Max: 5}
+	begin := restaurant.BeginImport{Now: at, Actor: owner, Batch: "one", Source: "theirs", Digest: "d", Rows: 3, Dates: []domain.ServiceDate{day1}}
+	l.restaurant(id, []restaurant.Command{
+		restaurant.AddTable{Now: at, Actor: owner, Table: restaurantday.Table{ID: tableID(n, 4), Number: "4", Min: 1, Max: 2}},
+		restaurant.SetSpecialDay{Now: at, Actor: owner, Day: restaurant.SpecialDay{Date: day1 + 5, Name: "a feast"}},
+		restaurant.RemoveSpecialDay{Now: at, Actor: owner, Date: day1 + 5},
+		restaurant.DecidePlan{Now: at, Change: restaurant.AddClosure{Now: at, Actor: owner, Closure: closure}, Decisions: decided, Default: restaurantday.Keep},
+		restaurant.RemoveClosure{Now: at, Actor: owner, ID: closure.ID},
+		restaurant.AddBlock{Now: at, Actor: owner, Block: block},
+		restaurant.RemoveBlock{Now: at, Actor: owner, ID: block.ID},
+		restaurant.AddCombination{Now: at, Actor: owner, Combination: pair},
+		restaurant.RemoveCombination{Now: at, Actor: owner, ID: pair.ID},
+		begin,
+		restaurant.EndImport{Now: at, Actor: owner, Batch: "one", Run: 1, Counts: restaurant.ImportCounts{Recorded: 3}},
+		restaurant.BeginUndoImport{Now: at, Actor: owner, Batch: "one"},
+		restaurant.EndUndoImport{Now: at, Actor: owner, Batch: "one", Run: 1, Withdrawn: 3},
+	})
+	hook := domain.NewWebhookID([16]byte{15: n})
+	stamp, stream := domain.Stamp{At: at}, codec.WebhooksStream(id)
+	for _, e := range []webhook.Event{
+		webhook.Created{Stamp: stamp, ID: hook, Host: "example.com", URL: "https://example.com/" + secret, Description: secret, Secret: secret},
+		webhook.Changed{Stamp: stamp, ID: hook, Host: "example.com", URL: "https://example.com/" + secret, Description: secret, Personal: true},
+		webhook.Paused{Stamp: stamp, ID: hook, Because: webhook.BecauseFailing},
+		webhook.Resumed{Stamp: stamp, ID: hook},
+		webhook.SecretRotated{Stamp: stamp, ID: hook, Secret: secret, OldUntil: at + hour},
+		webhook.Replayed{Stamp: stamp, ID: hook, After: 1},
+		webhook.TestRequested{Stamp: stamp, ID: hook},
+		webhook.Removed{Stamp: stamp, ID: hook},
 	} {
+		l.append(stream, owner, e)
+	}
+}
+
+// accounts puts a user on record.
+func (l *ledger) accounts() {
+	l.tb.Helper()
+	u, stamp := userID(40), domain.Stamp{At: opening}
+	hash := sha256.Sum256([]byte(secret))
+	l.append(codec.EmailStream(hash), domain.Diner(u), user.Claimed{Stamp: stamp, User: u})
+	l.append(codec.UserStream(u), domain.Diner(u), user.Registered{
+		Stamp: stamp, ID: u, EmailHash: hex.EncodeToString(hash[:]), Email: secret, FirstName: secret, LastName: secret, Phone: secret, PasswordHash: secret,
+	})
+	l.append(codec.UserStream(u), domain.Diner(u), user.LoggedIn{Stamp: stamp})
+}
+
+// restaurant decides commands on a restaurant; each must come to something.
+func (l *ledger) restaurant(id domain.RestaurantID, commands []restaurant.Command) {
+	l.tb.Helper()
+	decider := restaurant.Decider()
+	for i, c := range commands {
+		s := l.restaurants[id]
 		events, err := decider.Decide(s, c)
-		if err != nil {
-			l.tb.Fatalf("command %d: %v", i, err)
+		if err != nil || len(events) == 0 {
+			l.tb.Fatalf("command %d, %T: %v, %v", i, c, events, err)
 		}
 		boxed := make([]any, len(events))
 		for i, e := range events {
 			boxed[i] = e
 		}
-		l.append(codec.RestaurantStream(id), owner, boxed...)
-		s = decider.Fold(s, events...)
+		l.append(codec.RestaurantStream(id), domain.Staff(userID(9)), boxed...)
+		l.restaurants[id] = decider.Fold(s, events...)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 func TestPages(t *testing.T) {
 	bothEnds(t, func(t *testing.T, fresh func() string) {
 		l := newLedger(t)
-		l.random(rand.New(rand.NewPCG(11, 11)), 150)
+		l.random(rand.New(rand.NewPCG(11, 11)), 300)
 		db := openDatabase(t, fresh())
 		applyAll(t, db.View(l.store, l.codec), l.records(), 64)
 		ctx := context.Background()
@@ -87,7 +87,7 @@ func TestPages(t *testing.T) {
 func TestAuditFilters(t *testing.T) {
 	bothEnds(t, func(t *testing.T, fresh func() string) {
 		l := newLedger(t)
-		l.random(rand.New(rand.NewPCG(12, 12)), 120)
+		l.random(rand.New(rand.NewPCG(12, 12)), 160)
 		db := openDatabase(t, fresh())
 		applyAll(t, db.View(l.store, l.codec), l.records(), 512)
 		ctx := context.Background()
@@ -96,7 +96,7 @@ func TestAuditFilters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		middle := all.Items[len(all.Items)/2]
+		middle := all.Items[len(all.Items)/4]
 		reservation := domain.NewReservationID(r, day1, 1)
 		for name, c := range map[string]struct {
 			query AuditQuery
@@ -139,7 +139,7 @@ func TestAuditFilters(t *testing.T) {
 // TestBadCursors: what this query did not give out is refused, and never reaches the database.
 func TestBadCursors(t *testing.T) {
 	l := newLedger(t)
-	l.random(rand.New(rand.NewPCG(13, 13)), 60)
+	l.random(rand.New(rand.NewPCG(13, 13)), 150)
 	db := openDatabase(t, filepath.Join(t.TempDir(), "reporting.db"))
 	applyAll(t, db.View(l.store, l.codec), l.records(), 512)
 	ctx := context.Background()
