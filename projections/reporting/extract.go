@@ -48,7 +48,7 @@ var kinds = map[Kind][]string{
 		"last_slot_at", "closes_at", "earliest", "latest", "quoted_for", "joined_at", "offered_at", "decided_at", "recorded_at",
 		"registered_at", "changed_at",
 	},
-	KindFlag: {"late", "exception", "live", "walk_in", "reason_given"},
+	KindFlag: {"late", "exception", "live", "walk_in", "reason_given", "bound", "given_up"},
 	KindNumber: {
 		"number", "party", "covers", "conflicts", "revision", "position", "seats", "plan_revision", "tables", "slots", "reservations",
 		"pending", "confirmed", "seated", "completed", "cancelled", "expired", "no_show", "moved", "withdrawn", "walk_ins",
