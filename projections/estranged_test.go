@@ -158,3 +158,26 @@ func (b *breaking) Next(ctx context.Context) (eventstore.Batch, error) {
 func (s *switched) ReadStream(ctx context.Context, stream eventstore.StreamName, from eventstore.Revision) iter.Seq2[eventstore.Record, error] {
 	return s.now.Load().ReadStream(ctx, stream, from)
 }
+
+// TestAViewOfAnEarlierForm is built anew before it goes on.
+func TestAViewOfAnEarlierForm(t *testing.T) {
+	l := newLedger(t)
+	l.append("a", "1")
+	v := &outdated{shelf: shelf{book: book{name: "one", said: []string{"of old"}, at: 1}}}
+	r := newRunner(t, l, Options{Build: func() (string, error) { return "this", nil }}, v)
+	run(t, r)
+	wait(t, r, "one", l.append("a", "2"))
+	if got, want := v.seen(), []string{"1", "2"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("it has %q, want %q", got, want)
+	}
+}
+
+// outdated is a shelf that has to be rebuilt first.
+type outdated struct{ shelf }
+
+func (v *outdated) Checkpoint(ctx context.Context) (feed.Place, error) {
+	if len(v.copies) == 0 {
+		return feed.Place{}, ErrOutdated
+	}
+	return v.shelf.Checkpoint(ctx)
+}

@@ -221,7 +221,7 @@ func describeOperation(op *huma.Operation) {
 			p.Required = true
 			codes = append(codes, problem.KeyMissing, problem.KeyReused, problem.Contended, problem.Overloaded, problem.OutcomeUnknown)
 		case "Min-Ledger-Position":
-			codes = append(codes, problem.ViewBehind)
+			codes = append(codes, problem.ViewBehind, problem.ViewRebuilding)
 		}
 	}
 	if op.RequestBody != nil {

@@ -174,6 +174,8 @@ func ofEngine(engine string, err error) error {
 		return err
 	case errors.Is(err, reporting.ErrBadCursor), errors.Is(err, discovery.ErrInvalidQuery):
 		return badQuery("cursor", "the cursor is not one that this list gave out")
+	case errors.Is(err, reporting.ErrRebuilding):
+		return problem.New(problem.ViewRebuilding, "the reports of this version are being filled from the ledger; /readyz tells how far that is")
 	}
 	return problem.Unreachable(engine, err)
 }

@@ -31,6 +31,7 @@ const (
 	TimedOut         domain.Code = "request_timeout"
 	Contended        domain.Code = "contended"
 	ViewBehind       domain.Code = "view_behind"
+	ViewRebuilding   domain.Code = "view_rebuilding"
 	Overloaded       domain.Code = "overloaded"
 	Unavailable      domain.Code = "unavailable"
 	OutcomeUnknown   domain.Code = "outcome_unknown"
@@ -58,6 +59,7 @@ var kinds = map[domain.Code]kind{
 	KeyReused:        {http.StatusUnprocessableEntity, "The Idempotency-Key was used for another request", 0},
 	Contended:        {http.StatusServiceUnavailable, "Too many write here at once", 1},
 	ViewBehind:       {http.StatusServiceUnavailable, "The view has not read that far yet", 1},
+	ViewRebuilding:   {http.StatusServiceUnavailable, "The view is being made anew for this version", 10},
 	Overloaded:       {http.StatusServiceUnavailable, "Too many wait here already", 2},
 	Unavailable:      {http.StatusServiceUnavailable, "An engine cannot be reached", 5},
 	OutcomeUnknown:   {http.StatusServiceUnavailable, "It is not known whether it was done", 1},

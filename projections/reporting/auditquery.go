@@ -117,7 +117,7 @@ func (db *Database) AuditCount(ctx context.Context, a AuditQuery, most int) (n i
 		return 0, nil
 	}
 	q := a.condition("SELECT 1 AS one FROM audit_entries ")
-	err = one(ctx, db.engine.query, []any{&n}, "SELECT COUNT(*) FROM ("+q.text+" LIMIT "+strconv.Itoa(most)+") AS found", q.args...)
+	err = one(ctx, db.query, []any{&n}, "SELECT COUNT(*) FROM ("+q.text+" LIMIT "+strconv.Itoa(most)+") AS found", q.args...)
 	if err != nil {
 		return 0, fmt.Errorf("reporting: audit: %w", err)
 	}

@@ -104,7 +104,7 @@ type Snapshot struct {
 // Snapshot lets fn read of one state of the tables for as long as the context lets it,
 // while others go on writing.
 func (db *Database) Snapshot(ctx context.Context, fn func(*Snapshot) error) error {
-	return db.engine.snapshot(ctx, func(query querying) error {
+	return db.answered(ctx, db.engine.snapshot(ctx, func(query querying) error {
 		s := &Snapshot{engine: db.engine, query: query}
 		var position int64
 		err := one(ctx, query, []any{&position}, "SELECT position FROM checkpoints WHERE name = $1", viewName)
@@ -120,7 +120,7 @@ func (db *Database) Snapshot(ctx context.Context, fn func(*Snapshot) error) erro
 		}
 		s.Position, s.Made = eventstore.Position(position), fmt.Sprintf("%d.%d.%d", number, generation, made.Int64)
 		return fn(s)
-	})
+	}))
 }
 
 // Month is a part of a table.

@@ -15,7 +15,8 @@ import (
 // The tables come in two parts. base is never rebuilt; view is what the ledger can give
 // again, so a rebuild makes its tables anew from the same texts. A migration that was ever
 // released is never edited: a change is a further file, and one whose columns must be filled
-// from the past empties the tables and deletes the view's checkpoint.
+// from the past deletes the view's checkpoint. That one is not run on tables that are filled:
+// they stay as they are, to be read, until a rebuild has filled others beside them.
 //
 //go:embed migrations/base/*.sql migrations/view/*.sql
 var migrations embed.FS
@@ -43,7 +44,7 @@ func migrate(ctx context.Context, e engine) error {
 			part {text} PRIMARY KEY, version INTEGER NOT NULL, generation INTEGER NOT NULL)`)); err != nil {
 			return fmt.Errorf("reporting: migrate: %w", err)
 		}
-		before, err := readVersion(ctx, t, partView)
+		before, err := readVersion(ctx, t.query, partView)
 		if err != nil {
 			return err
 		}
@@ -52,7 +53,7 @@ func migrate(ctx context.Context, e engine) error {
 				return fmt.Errorf("reporting: migrate %s: %w", p, err)
 			}
 		}
-		if as, err := readVersion(ctx, t, partView); err != nil || as == before {
+		if as, err := readVersion(ctx, t.query, partView); err != nil || as == before {
 			return err
 		}
 		return lend(ctx, t)
@@ -60,7 +61,7 @@ func migrate(ctx context.Context, e engine) error {
 }
 
 func migratePart(ctx context.Context, e engine, t tx, p part) error {
-	at, err := readVersion(ctx, t, p)
+	at, err := readVersion(ctx, t.query, p)
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func migratePart(ctx context.Context, e engine, t tx, p part) error {
 	if at.number > len(texts) {
 		return fmt.Errorf("%w: version %d, and this one knows %d", ErrNewerSchema, at.number, len(texts))
 	}
-	if at.number == len(texts) {
+	if at.number == len(texts) || at.number > 0 && slices.ContainsFunc(texts[at.number:], needsPast) {
 		return nil
 	}
 	if at.number > 0 {
@@ -83,9 +84,40 @@ func migratePart(ctx context.Context, e engine, t tx, p part) error {
 	return writeVersion(ctx, t, p, version{len(texts), at.generation})
 }
 
-func readVersion(ctx context.Context, t tx, p part) (version, error) {
+// needsPast reports whether a migration makes tables that must be filled from the past.
+func needsPast(text string) bool { return strings.Contains(text, "'{checkpoint}'") }
+
+// outdated reports whether the view's tables are those of an earlier version.
+func outdated(ctx context.Context, query querying) (bool, error) {
+	v, err := readVersion(ctx, query, partView)
+	if err != nil {
+		return false, err
+	}
+	texts, err := migrationTexts(partView)
+	return v.number < len(texts), err
+}
+
+var created = regexp.MustCompile(`CREATE TABLE \{p\}(\w+)`)
+
+// tablesOf lists the tables that the view had at a version.
+func tablesOf(version int) (names []string, err error) {
+	texts, err := migrationTexts(partView)
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range texts[:min(version, len(texts))] {
+		for _, found := range created.FindAllStringSubmatch(text, -1) {
+			if !slices.Contains(names, found[1]) {
+				names = append(names, found[1])
+			}
+		}
+	}
+	return names, nil
+}
+
+func readVersion(ctx context.Context, query querying, p part) (version, error) {
 	v := version{generation: 1}
-	err := one(ctx, t.query, []any{&v.number, &v.generation},
+	err := one(ctx, query, []any{&v.number, &v.generation},
 		"SELECT version, generation FROM schema_versions WHERE part = $1", string(p))
 	if errors.Is(err, errNoRow) {
 		err = nil

@@ -158,7 +158,7 @@ type DaySummary struct {
 func (db *Database) DaySummary(ctx context.Context, restaurant domain.RestaurantID, date domain.ServiceDate) (DaySummary, error) {
 	d := DaySummary{Restaurant: restaurant, Date: date}
 	var openedAt, planRevision, revision, position sql.NullInt64
-	err := one(ctx, db.engine.query, []any{
+	err := one(ctx, db.query, []any{
 		&openedAt, &planRevision, &d.Tables, &d.Seats, &d.Slots, &d.Reservations, &d.Pending, &d.Confirmed, &d.Seated, &d.Completed,
 		&d.Cancelled, &d.Expired, &d.NoShow, &d.Moved, &d.Withdrawn, &d.WalkIns, &d.Covers, &d.CoversSeated, &d.CoversNoShow,
 		&d.Waitlist, &d.Waiting, &d.Offered, &d.Accepted, &d.Left, &d.Refused, &revision, &position,
@@ -277,7 +277,7 @@ func clampLimit(limit int) int {
 
 // list reads all rows of a query.
 func list[T any](ctx context.Context, db *Database, scan func(scanner) (T, error), text string, args ...any) (items []T, err error) {
-	err = db.engine.query(ctx, func(row scanner) error {
+	err = db.query(ctx, func(row scanner) error {
 		item, err := scan(row)
 		items = append(items, item)
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -52,7 +53,7 @@ func (v *View) Rebuild(ctx context.Context, build string) (projections.Rebuildin
 	tables, indexes := apart(texts)
 	var at version
 	err = v.db.engine.exclusive(ctx, func(t tx) error {
-		if at, err = readVersion(ctx, t, partView); err != nil {
+		if at, err = readVersion(ctx, t.query, partView); err != nil {
 			return err
 		}
 		c, err := readCopy(ctx, t, nextPrefix)
@@ -135,6 +136,9 @@ func (v *View) rebuilding(prefix string) projections.Rebuilding {
 // live view itself, so that the two meet at one position: whoever does so otherwise is held
 // off for the moment it takes to begin reading, and finds its checkpoint moved.
 func (v *View) compare(ctx context.Context, fresh *View) (found []projections.Compared, err error) {
+	if v.db.outdated.Load() {
+		return nil, nil // tables of two forms have nothing in common
+	}
 	live := v.db.View(v.store, v.codec)
 	for range attempts {
 		if _, err := live.Checkpoint(ctx); err != nil {
@@ -244,7 +248,7 @@ func (v *View) swap(ctx context.Context, fresh *View) error {
 		}
 		// In this order: the ledger may have grown since the checkpoint, never shrunk.
 		live := v.db.View(v.store, v.codec)
-		if _, err := live.Checkpoint(ctx); err != nil {
+		if live.at, err = v.db.Checkpoints().Load(ctx, viewName); err != nil {
 			return err
 		}
 		if estranged, err = live.estranged(ctx); err != nil {
@@ -295,7 +299,7 @@ func trySwap(ctx context.Context, e engine, t tx, fresh *View, estranged bool) e
 	if err != nil {
 		return err
 	}
-	is, err := readVersion(ctx, t, partView)
+	is, err := readVersion(ctx, t.query, partView)
 	if err != nil {
 		return err
 	}
@@ -304,20 +308,24 @@ func trySwap(ctx context.Context, e engine, t tx, fresh *View, estranged bool) e
 		return err
 	}
 	var claimed []string
-	for _, name := range viewTables {
-		claimed = append(claimed, name, prefix+name)
-		if prefix != prevPrefix && kept != (viewCopy{}) {
-			claimed = append(claimed, prevPrefix+name)
+	for of, version := range map[string]int{"": is.number, prefix: taken.version, prevPrefix: kept.version} {
+		names, err := tablesOf(version)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			claimed = append(claimed, of+name)
 		}
 	}
+	slices.Sort(claimed)
 	if err := e.claim(ctx, t, claimed); err != nil {
 		return err
 	}
 	replaced.version = is.number // a migration may have changed them where they stand
-	if err := renameCopy(ctx, t, "", swapPrefix); err != nil {
+	if err := renameCopy(ctx, t, replaced.version, "", swapPrefix); err != nil {
 		return err
 	}
-	if err := renameCopy(ctx, t, prefix, ""); err != nil {
+	if err := renameCopy(ctx, t, taken.version, prefix, ""); err != nil {
 		return err
 	}
 	for _, gone := range []string{prefix, prevPrefix} {
@@ -325,8 +333,13 @@ func trySwap(ctx context.Context, e engine, t tx, fresh *View, estranged bool) e
 			return err
 		}
 	}
-	if err := renameCopy(ctx, t, swapPrefix, prevPrefix); err != nil {
+	if err := renameCopy(ctx, t, replaced.version, swapPrefix, prevPrefix); err != nil {
 		return err
+	}
+	if is.number = taken.version; is.number != replaced.version {
+		if err := writeVersion(ctx, t, partView, is); err != nil {
+			return err
+		}
 	}
 	for _, c := range []struct {
 		prefix string
@@ -364,8 +377,13 @@ func writeCopy(ctx context.Context, t tx, prefix string, c viewCopy) error {
 	return err
 }
 
-func renameCopy(ctx context.Context, t tx, from, to string) error {
-	for _, name := range viewTables {
+// renameCopy renames the tables of a copy that has them as a version does.
+func renameCopy(ctx context.Context, t tx, version int, from, to string) error {
+	names, err := tablesOf(version)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
 		if _, err := t.exec(ctx, "ALTER TABLE "+from+name+" RENAME TO "+to+name); err != nil {
 			return err
 		}

@@ -31,6 +31,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"daybook/eventstore"
@@ -41,12 +42,19 @@ import (
 type Database struct {
 	engine   engine
 	patience time.Duration // of a swap with queries that hold the tables
+	outdated atomic.Bool   // the tables were those of an earlier version when they were last looked at
 }
+
+// ErrRebuilding says that a query does not fit the tables of an earlier version, which are read
+// until those of this one are filled.
+var ErrRebuilding = errors.New("reporting: the tables are being made anew for this version")
 
 // Open opens the database at url: postgres://… (tables go to the schema "reporting"), or the
 // path of a SQLite file, which is made if absent and closed to other users. It makes or
-// migrates the tables; several processes may do so at once. ErrNewerSchema if a later
-// version of this program has been at work.
+// migrates the tables; several processes may do so at once. Tables of an earlier version that
+// must be filled anew are read as they are, until a View's rebuild has put others in their
+// place; a query that does not fit them is answered with ErrRebuilding. ErrNewerSchema if a
+// later version of this program has been at work.
 func Open(ctx context.Context, url string) (*Database, error) {
 	e, err := openEngine(ctx, url)
 	if err != nil {
@@ -55,7 +63,34 @@ func Open(ctx context.Context, url string) (*Database, error) {
 	if err := migrate(ctx, e); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
-	return &Database{engine: e, patience: swapPatience}, nil
+	db := &Database{engine: e, patience: swapPatience}
+	if _, err := db.look(ctx); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	return db, nil
+}
+
+// look reports whether the tables are those of an earlier version.
+func (db *Database) look(ctx context.Context) (bool, error) {
+	is, err := outdated(ctx, db.engine.query)
+	if err != nil {
+		return false, fmt.Errorf("reporting: read the version of the tables: %w", err)
+	}
+	db.outdated.Store(is)
+	return is, nil
+}
+
+// query reads the view's tables.
+func (db *Database) query(ctx context.Context, each func(scanner) error, sql string, args ...any) error {
+	return db.answered(ctx, db.engine.query(ctx, each, sql, args...))
+}
+
+// answered says of a query that failed whether the tables' version may be why.
+func (db *Database) answered(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() == nil && db.outdated.Load() {
+		return fmt.Errorf("%w: %w", ErrRebuilding, err)
+	}
+	return err
 }
 
 // Close ends the connections. No method may be called afterwards.

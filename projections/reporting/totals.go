@@ -12,7 +12,7 @@ type Totals struct {
 
 // Totals counts the rows of each table.
 func (db *Database) Totals(ctx context.Context) (t Totals, err error) {
-	err = one(ctx, db.engine.query, []any{&t.Restaurants, &t.Days, &t.Reservations, &t.Refusals},
+	err = one(ctx, db.query, []any{&t.Restaurants, &t.Days, &t.Reservations, &t.Refusals},
 		`SELECT (SELECT COUNT(*) FROM restaurants), (SELECT COUNT(*) FROM days WHERE opened_at IS NOT NULL),
 		(SELECT COUNT(*) FROM reservations), (SELECT COUNT(*) FROM refusals)`)
 	if err != nil {

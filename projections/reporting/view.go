@@ -89,8 +89,16 @@ func decode(ctx context.Context, c *codec.Codec, r eventstore.Record) (codec.Dec
 // Name is "reporting".
 func (v *View) Name() string { return viewName }
 
-// Checkpoint reads where the view stands.
+// Checkpoint reads where the view stands; projections.ErrOutdated where its tables are those of
+// an earlier version.
 func (v *View) Checkpoint(ctx context.Context) (feed.Place, error) {
+	if v.texts.prefix == "" && v.db.outdated.Load() {
+		if is, err := v.db.look(ctx); err != nil {
+			return feed.Place{}, err
+		} else if is {
+			return feed.Place{}, fmt.Errorf("reporting: %w", projections.ErrOutdated)
+		}
+	}
 	at, err := v.db.Checkpoints().Load(ctx, v.checkpoint)
 	if err != nil {
 		return feed.Place{}, err
