@@ -300,6 +300,11 @@ func TestAnyOtherPlanIsAnswered(t *testing.T) {
 			o.Shifts = []restaurant.Shift{{Days: restaurant.EveryDay, Name: "dinner", Opens: 18 * 60, LastSeating: 20 * 60, Closes: 22 * 60, SlotMinutes: 60}}
 		}
 		a, r := w.ask(rt, asked(2, o))
+		for _, d := range a.Days {
+			if d.WhatIf.Assumed < 0 || d.WhatIf.Assumed > d.WhatIf.Reservations || d.WhatIf.Requests != d.WhatIf.Accepted+d.WhatIf.RefusedInAll() {
+				rt.Fatalf("%+v", d.WhatIf)
+			}
+		}
 		again, _ := w.ask(rt, asked(2, o))
 		if !reflect.DeepEqual(a, again) {
 			rt.Fatal("asked again it is another")
