@@ -25,7 +25,7 @@ type AsOf struct {
 
 // Moment is what an answer about the past tells of it.
 type Moment struct {
-	AsOf     string `json:"asOf,omitempty" format:"date-time" doc:"the instant it tells of, where asOf asked for one"`
+	AsOf     string `json:"asOf,omitempty" format:"date-time" doc:"the instant it tells of, where asOf was sent; as of a position, when the newest event in it was decided"`
 	Position uint64 `json:"position,omitempty" doc:"of the newest event in it, where asOf was sent"`
 }
 
@@ -76,10 +76,10 @@ func momentOf(p *book.Past, zone string) Moment {
 	if p == nil {
 		return Moment{}
 	}
-	return Moment{AsOf: exactly(p.At(), zone), Position: uint64(p.Position())}
+	return Moment{AsOf: exactly(p.Named(), zone), Position: uint64(p.Position())}
 }
 
-// exactly writes an instant with its milliseconds: sent as asOf, it names the same moment.
+// exactly writes an instant with its milliseconds, as asOf takes it.
 func exactly(at domain.Instant, zone string) string {
 	loc, err := httpapi.Zone(zone)
 	if err != nil {

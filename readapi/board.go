@@ -142,7 +142,7 @@ func boardThen(ctx context.Context, p *book.Past, id domain.RestaurantID, date d
 		return nil, err
 	}
 	b := boardOf(day, p.Position())
-	b.AsOf, b.Planned = exactly(p.At(), day.State.Plan.Zone), planned
+	b.AsOf, b.Planned = exactly(p.Named(), day.State.Plan.Zone), planned
 	return &body[board]{b}, nil
 }
 

@@ -111,7 +111,7 @@ func report[T, R any](
 			Report: made(reports.Scope{By: asked.by, DayBoundary: asked.restaurant.DayBoundary}, things),
 		}
 		if asked.past != nil {
-			b.AsOf = exactly(asked.past.At(), asked.zone.String())
+			b.AsOf = exactly(asked.past.Named(), asked.zone.String())
 		}
 		if in.Format != "csv" {
 			return &reportAnswer{ContentType: "application/json", Body: b}, nil

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -53,7 +53,11 @@ type Past struct {
 	until domain.Instant
 	upTo  eventstore.Position
 	at    domain.Instant // by which lapses are judged
-	seen  atomic.Uint64  // the newest position that an answer rests on
+	exact bool           // it is as of a position
+
+	mu   sync.Mutex
+	seen eventstore.Position // the newest that an answer rests on,
+	when domain.Instant      // and the latest instant at which something of it was decided
 }
 
 // AsOf looks back to a moment. For a position the instant is when the newest event up to it
@@ -84,7 +88,7 @@ func (b *Book) AsOf(ctx context.Context, m Moment, now domain.Instant) (*Past, e
 		if err != nil {
 			continue // no event of this program: a store may be shared
 		}
-		return &Past{book: b, until: math.MaxInt64, upTo: m.position, at: meta.DecidedAt}, nil
+		return &Past{book: b, until: math.MaxInt64, upTo: m.position, at: meta.DecidedAt, exact: true}, nil
 	}
 	return nil, ErrBeforeFirst
 }
@@ -95,20 +99,34 @@ func (b *Book) Present(now domain.Instant) *Past {
 	return &Past{book: b, until: math.MaxInt64, upTo: eventstore.End, at: now}
 }
 
-// At is the instant that answers are judged by.
+// At is the instant that answers are judged by. As of a position that is when some event was
+// decided, whose ever: who asks is told Named, and not this.
 func (p *Past) At() domain.Instant { return p.at }
+
+// Named is the instant that answers name: the one that was asked for or, as of a position,
+// the latest at which anything was decided that any answer so far rests on; 0 where there was
+// nothing.
+func (p *Past) Named() domain.Instant {
+	if !p.exact {
+		return p.at
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.when
+}
 
 // Position is that of the newest event that any answer so far rests on; Start where there
 // was none.
-func (p *Past) Position() eventstore.Position { return eventstore.Position(p.seen.Load()) }
+func (p *Past) Position() eventstore.Position {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.seen
+}
 
-func (p *Past) saw(at eventstore.Position) {
-	for {
-		old := p.seen.Load()
-		if uint64(at) <= old || p.seen.CompareAndSwap(old, uint64(at)) {
-			return
-		}
-	}
+func (p *Past) saw(at eventstore.Position, decided domain.Instant) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.seen, p.when = max(p.seen, at), max(p.when, decided)
 }
 
 // foldsAtOnce bounds the streams that are folded at the same time for all who look back, so
@@ -136,7 +154,7 @@ func each[E event](ctx context.Context, p *Past, stream eventstore.StreamName, y
 		return 0, err
 	}
 	defer release()
-	newest := eventstore.Start
+	newest, when := eventstore.Start, domain.Instant(0)
 	for r, err := range p.book.store.ReadStream(ctx, stream, 0) {
 		if errors.Is(err, eventstore.ErrStreamNotFound) {
 			break
@@ -157,9 +175,9 @@ func each[E event](ctx context.Context, p *Past, stream eventstore.StreamName, y
 		if err := guarded(r, func() { yield(e) }); err != nil {
 			return 0, err
 		}
-		records, newest = uint64(r.Revision)+1, r.Position
+		records, newest, when = uint64(r.Revision)+1, r.Position, e.DecidedAt()
 	}
-	p.saw(newest)
+	p.saw(newest, when)
 	return records, nil
 }
 
@@ -244,7 +262,7 @@ func (p *Past) Demand(ctx context.Context, restaurant domain.RestaurantID, date 
 	}
 	defer release()
 	var list []restaurantday.Refused
-	newest := eventstore.Start
+	newest, when := eventstore.Start, domain.Instant(0)
 	for r, err := range p.book.store.ReadStream(ctx, codec.DemandStream(restaurant, date), 0) {
 		if errors.Is(err, eventstore.ErrStreamNotFound) {
 			break
@@ -260,10 +278,10 @@ func (p *Past) Demand(ctx context.Context, restaurant domain.RestaurantID, date 
 			return nil, err
 		}
 		if e.At <= p.until {
-			list, newest = append(list, e), r.Position
+			list, newest, when = append(list, e), r.Position, max(when, e.At)
 		}
 	}
-	p.saw(newest)
+	p.saw(newest, when)
 	return list, nil
 }
 

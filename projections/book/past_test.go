@@ -60,6 +60,7 @@ func TestPastOfADay(t *testing.T) {
 		At       domain.Instant
 		Statuses []restaurantday.Status
 		Position eventstore.Position
+		Named    domain.Instant
 	}
 	const pending, firm, expired = restaurantday.StatusPending, restaurantday.StatusConfirmed, restaurantday.StatusExpired
 	for _, c := range []struct {
@@ -67,15 +68,15 @@ func TestPastOfADay(t *testing.T) {
 		m    Moment
 		want seen
 	}{
-		{"as it was opened", AtInstant(noon), seen{0, noon, []restaurantday.Status{}, positions[0]}},
-		{"a moment before the hold", AtInstant(noon + 9), seen{0, noon + 9, []restaurantday.Status{}, positions[0]}},
-		{"at the hold", AtInstant(noon + 10), seen{1, noon + 10, []restaurantday.Status{pending}, positions[1]}},
-		{"when it was confirmed", AtInstant(noon + 50), seen{2, noon + 50, []restaurantday.Status{firm}, positions[2]}},
-		{"when the second hold has lapsed", AtInstant(noon + 300), seen{3, noon + 300, []restaurantday.Status{firm, expired}, positions[3]}},
-		{"up to the opening", AtPosition(positions[0]), seen{0, noon, []restaurantday.Status{}, positions[0]}},
-		{"up to the hold", AtPosition(positions[1]), seen{1, noon + 10, []restaurantday.Status{pending}, positions[1]}},
-		{"up to the second hold", AtPosition(positions[3]), seen{3, noon + 200, []restaurantday.Status{firm, pending}, positions[3]}},
-		{"up to what came elsewhere, later", AtPosition(last), seen{3, noon + 500, []restaurantday.Status{firm, expired}, positions[3]}},
+		{"as it was opened", AtInstant(noon), seen{0, noon, []restaurantday.Status{}, positions[0], noon}},
+		{"a moment before the hold", AtInstant(noon + 9), seen{0, noon + 9, []restaurantday.Status{}, positions[0], noon + 9}},
+		{"at the hold", AtInstant(noon + 10), seen{1, noon + 10, []restaurantday.Status{pending}, positions[1], noon + 10}},
+		{"when it was confirmed", AtInstant(noon + 50), seen{2, noon + 50, []restaurantday.Status{firm}, positions[2], noon + 50}},
+		{"when the second hold has lapsed", AtInstant(noon + 300), seen{3, noon + 300, []restaurantday.Status{firm, expired}, positions[3], noon + 300}},
+		{"up to the opening", AtPosition(positions[0]), seen{0, noon, []restaurantday.Status{}, positions[0], noon}},
+		{"up to the hold", AtPosition(positions[1]), seen{1, noon + 10, []restaurantday.Status{pending}, positions[1], noon + 10}},
+		{"up to the second hold", AtPosition(positions[3]), seen{3, noon + 200, []restaurantday.Status{firm, pending}, positions[3], noon + 200}},
+		{"up to what came elsewhere, later", AtPosition(last), seen{3, noon + 500, []restaurantday.Status{firm, expired}, positions[3], noon + 200}},
 	} {
 		p := s.back(c.m)
 		d, err := p.Day(t.Context(), ida, evening)
@@ -83,7 +84,7 @@ func TestPastOfADay(t *testing.T) {
 			t.Errorf("%s: %v", c.what, err)
 			continue
 		}
-		got := seen{d.Revision, d.At, []restaurantday.Status{}, p.Position()}
+		got := seen{d.Revision, d.At, []restaurantday.Status{}, p.Position(), p.Named()}
 		for _, r := range d.Reservations() {
 			got.Statuses = append(got.Statuses, r.Status)
 		}
