@@ -309,7 +309,7 @@ func (r verifiedLedger) say(out io.Writer, ownKey bool) {
 	fmt.Fprintf(out, "%d events, root %s, read in %.1f s (%.0f events/s)\n", r.Events, r.Root, r.Seconds, float64(r.Events)/max(r.Seconds, 1e-9))
 	fmt.Fprintf(out, "%d of %d signed heads are in it, up to event %d; %d of the heads were kept outside\n", r.Held, r.Heads, r.Covered, r.Outside)
 	if r.Foreign > 0 {
-		fmt.Fprintf(out, "%d heads in the data folder were signed with another key and are left out\n", r.Foreign)
+		fmt.Fprintf(out, "%d heads in the data folder are not signed with this key and are left out\n", r.Foreign)
 	}
 	switch {
 	case r.Heads == 0:

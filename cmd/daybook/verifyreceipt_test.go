@@ -120,7 +120,7 @@ func TestHeadsOfAnotherKey(t *testing.T) {
 	}
 	key, kept := f.key.Verifier().String(), f.file("heads.txt", f.head.Note)
 	out, err := f.verify("--data", f.data, "--key", key, "--checkpoint", kept)
-	if err != nil || !strings.Contains(out, "1 heads in the data folder were signed with another key") || !strings.Contains(out, "1 of 1 signed heads") {
+	if err != nil || !strings.Contains(out, "1 heads in the data folder are not signed with this key") || !strings.Contains(out, "1 of 1 signed heads") {
 		t.Errorf("with heads of this key: %v: %s", err, out)
 	}
 	if out, err := f.verify("--data", f.data, "--key", key); !errors.Is(err, proof.ErrHeads) {

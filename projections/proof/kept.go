@@ -3,6 +3,7 @@ package proof
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -177,19 +178,8 @@ func (k *keptHeads) heads() ([]Head, error) {
 		all = append(all, h)
 		return err
 	})
-	slices.SortStableFunc(all, func(a, b Head) int { return compare(a.Size, b.Size) })
+	slices.SortStableFunc(all, func(a, b Head) int { return cmp.Compare(a.Size, b.Size) })
 	return all, err
-}
-
-func compare(a, b uint64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	default:
-		return 0
-	}
 }
 
 // errTorn says that the last head is not whole.

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"cmp"
 	"errors"
 	"iter"
 	"slices"
@@ -80,7 +81,7 @@ const progressEvery = 4096
 // read reads ledger and log side by side.
 func (r *run) read() error {
 	r.heads = slices.Clone(r.against.Heads)
-	slices.SortStableFunc(r.heads, func(a, b Head) int { return compare(a.Size, b.Size) })
+	slices.SortStableFunc(r.heads, func(a, b Head) int { return cmp.Compare(a.Size, b.Size) })
 
 	items, stopItems := iter.Pull2(r.source())
 	defer stopItems()
