@@ -35,6 +35,9 @@ func one[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
 // is there; some are refused all the same.
 func (d Draw) Command(s restaurantday.State, now domain.Instant) (restaurantday.Command, domain.Actor) {
 	staff := domain.Staff(d.Staff)
+	if r, ok := s.Reservation(uint32(s.Reservations())); ok && r.MovedFrom != "" && r.Status == restaurantday.StatusPending && d.IntN(2) == 0 {
+		return d.move(s, now) // its hold lapses soon
+	}
 	switch n := d.IntN(22); {
 	case n < 6:
 		return d.hold(now)

@@ -7,7 +7,10 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"reflect"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,6 +24,7 @@ import (
 	"daybook/eventstore"
 	"daybook/eventstore/codec"
 	"daybook/eventstore/embedded"
+	"daybook/internal/daytest"
 	"daybook/internal/enginetest"
 	"daybook/projections"
 )
@@ -165,6 +169,55 @@ func (h *house) pending(key DayKey, party domain.PartySize, at string) restauran
 	return c
 }
 
+// draw is any command of the day as it stands.
+func (h *house) draw(key DayKey, r *mathrand.Rand) restaurantday.Command {
+	h.t.Helper()
+	s, _, err := h.folds.Latest(context.Background(), codec.DayStream(key.Restaurant, key.Date))
+	if err != nil {
+		h.t.Error(err)
+	}
+	c, _ := daytest.Draw{
+		Rand: r, Restaurant: key.Restaurant, Date: key.Date, Plan: plan(), Staff: domain.NewUserID([16]byte{9}),
+		Diners: []domain.UserID{domain.NewUserID([16]byte{1}), domain.NewUserID([16]byte{2})}, Personal: secret,
+	}.Command(s, h.clock())
+	return c
+}
+
+// secret stands in everything personal.
+const secret = "SECRET"
+
+// undrawn lists the types of a day's events of which the ledger has none.
+func (h *house) undrawn() (missing []string) {
+	h.t.Helper()
+	drawn := map[string]bool{codec.TypeDemandRefused: true} // of a stream of its own
+	for r, err := range h.store.ReadAll(context.Background(), 0, eventstore.Filter{}) {
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		drawn[r.Type] = true
+	}
+	for _, name := range codec.Types() {
+		of, _, _ := strings.Cut(name, ".")
+		if !drawn[name] && slices.Contains([]string{"day", "reservation", "waitlist", "action"}, of) {
+			missing = append(missing, name)
+		}
+	}
+	return missing
+}
+
+// withoutReasons is a plan as Redis has it: it is not told why tables are blocked.
+func withoutReasons(p *restaurantday.Plan) *restaurantday.Plan {
+	if p == nil || len(p.Blocks) == 0 {
+		return p
+	}
+	shown := *p
+	shown.Blocks = slices.Clone(p.Blocks)
+	for i := range shown.Blocks {
+		shown.Blocks[i].Reason = ""
+	}
+	return &shown
+}
+
 // state folds the day up to and including revision.
 func (h *house) state(key DayKey, revision uint64) restaurantday.State {
 	h.t.Helper()
@@ -187,7 +240,7 @@ func (h *house) state(key DayKey, revision uint64) restaurantday.State {
 func (h *house) want(key DayKey, revision uint64, party domain.PartySize) Answer {
 	h.t.Helper()
 	s := h.state(key, revision)
-	return Answer{Opened: true, Revision: revision, Plan: s.Plan, Slots: s.Slots(party, max(h.clock(), s.Clock()))}
+	return Answer{Opened: true, Revision: revision, Plan: withoutReasons(s.Plan), Slots: s.Slots(party, max(h.clock(), s.Clock()))}
 }
 
 // check asks for a day and compares the whole answer with the stream at revision.

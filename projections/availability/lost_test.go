@@ -240,7 +240,7 @@ func TestRebuiltEqualsLive(t *testing.T) {
 				restaurantday.Cancel{Now: morning, Actor: domain.System(), Number: 1})
 			r := rand.New(rand.NewPCG(uint64(i), 3))
 			for range 30 {
-				if _, err := h.try(key, h.service(key, r, uint32(1+r.IntN(8)), domain.FormatClock(18*60+30*r.IntN(6)))); err != nil {
+				if _, err := h.try(key, h.draw(key, r)); err != nil {
 					if _, refused := domain.Rejected(err); !refused {
 						t.Fatal(err)
 					}
@@ -300,7 +300,10 @@ func TestRebuiltEqualsLive(t *testing.T) {
 		}
 		// The live view goes on in the other half, and so does what is kept.
 		key := DayKey{restaurant, date + 3}
-		h.do(key, h.hold(key, 2, "21:00"))
+		h.do(key, restaurantday.Record{
+			Now: morning, Actor: domain.System(), Fact: restaurantday.Fact{Batch: "last", Run: 1, Source: "theirs", External: "last"},
+			Status: restaurantday.StatusConfirmed, Party: 2, StartsAt: evening + hour, Time: "19:00",
+		})
 		h.feed(v, p)
 		live = days(t, e.client())
 		rebuild(projections.RebuildOptions{Rollback: true})

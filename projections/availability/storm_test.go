@@ -51,7 +51,7 @@ func TestFlushedAndPutBackUnderLoad(t *testing.T) {
 		}
 		wg.Go(func() { s.rebuild(ctx, s.h.view(e.client())) })
 		upsets := 0
-		for ctx.Err() == nil {
+		for ctx.Err() == nil || upsets < 3 { // a busy machine is slow to upset
 			restore := e.snapshot()
 			pause(ctx, age)
 			if upsets++; upsets%2 == 0 {
@@ -132,24 +132,9 @@ func (s *storm) acknowledge(key DayKey, at eventstore.Appended) {
 
 func (s *storm) book(ctx context.Context, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))
-	system := domain.System()
 	for ctx.Err() == nil {
 		key := s.keys[r.IntN(len(s.keys))]
-		number := uint32(1 + r.IntN(200))
-		time := domain.FormatClock(18*60 + 30*r.IntN(9))
-		var c restaurantday.Command
-		switch r.IntN(9) {
-		case 6, 7, 8:
-			c = s.h.service(key, r, number, time)
-		case 0:
-			c = s.h.hold(key, domain.PartySize(1+r.IntN(4)), time)
-		case 1:
-			c = restaurantday.Confirm{Now: s.h.clock(), Actor: system, Number: number}
-		case 2, 3:
-			c = restaurantday.Cancel{Now: s.h.clock(), Actor: system, Number: number}
-		default:
-			c = s.h.pending(key, domain.PartySize(1+r.IntN(4)), time)
-		}
+		c := s.h.draw(key, r)
 		at, err := s.h.try(key, c)
 		if _, refused := domain.Rejected(err); err != nil && !refused {
 			s.t.Error(err)
@@ -158,33 +143,6 @@ func (s *storm) book(ctx context.Context, seed uint64) {
 		if at.Position > 0 {
 			s.acknowledge(key, at)
 		}
-	}
-}
-
-// service is what staff and those who wait may command; much of it is refused.
-func (h *house) service(key DayKey, r *rand.Rand, number uint32, time string) restaurantday.Command {
-	now, staff := h.clock(), domain.Staff(domain.NewUserID([16]byte{9}))
-	party := domain.PartySize(1 + r.IntN(4))
-	switch r.IntN(11) {
-	case 0, 1:
-		return restaurantday.JoinWaitlist{Now: now, Actor: staff, Party: party, FromTime: time, ToTime: "22:00", Code: "J"}
-	case 2:
-		return restaurantday.LeaveWaitlist{Now: now, Actor: staff, Entry: number % 20}
-	case 3:
-		return restaurantday.AcceptOffer{Now: now, Actor: staff, Entry: number % 20}
-	case 4:
-		return restaurantday.WalkIn{Now: now, Actor: staff, Party: party, Code: "W",
-			Override: restaurantday.Override{Rule: domain.CodeOutsideHours, Reason: "early birds"}}
-	case 5, 6:
-		return restaurantday.Complete{Now: now, Actor: staff, Number: number}
-	case 7:
-		return restaurantday.Amend{Now: now, Actor: staff, Number: number, Party: party, Time: time}
-	case 8:
-		return restaurantday.Pin{Now: now, Actor: staff, Number: number, Off: r.IntN(2) == 0}
-	case 9:
-		return restaurantday.Reinstate{Now: now, Actor: staff, Number: number}
-	default:
-		return restaurantday.Undo{Now: now, Actor: staff}
 	}
 }
 
@@ -258,7 +216,7 @@ func (o sighting) judge(state restaurantday.State) string {
 	}
 	for at := o.asked; at <= o.got; at += step {
 		want := Answer{
-			Opened: true, Revision: o.answer.Revision, Plan: state.Plan, Position: o.answer.Position,
+			Opened: true, Revision: o.answer.Revision, Plan: withoutReasons(state.Plan), Position: o.answer.Position,
 			Slots: state.Slots(o.party, max(at, state.Clock())),
 		}
 		if reflect.DeepEqual(o.answer, want) {
