@@ -95,7 +95,7 @@ func TestRebuildUnderLoad(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+		ctx, stop := context.WithTimeout(context.Background(), 3*time.Minute)
 		defer stop()
 		running, end := context.WithCancel(ctx)
 		var group sync.WaitGroup
@@ -139,7 +139,7 @@ func TestRebuildUnderLoad(t *testing.T) {
 		rebuilt := make(chan error, 1)
 		go func() {
 			var err error
-			for range 3 {
+			for range 2 {
 				// A copy of its own, as the command line makes one.
 				_, failed := projections.Rebuild(ctx, l.store, db.View(l.store, l.codec), projections.RebuildOptions{})
 				err = errors.Join(err, failed)
