@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"daybook/domain"
 	"daybook/domain/restaurant"
 	"daybook/domain/restaurantday"
@@ -41,6 +43,7 @@ var recordedAt = time.UnixMilli(int64(opening)).UTC()
 // ledger is a real store and what writes to it.
 type ledger struct {
 	tb       testing.TB
+	options  embedded.Options
 	store    *embedded.Store
 	codec    *codec.Codec
 	days     map[eventstore.StreamName]*restaurantday.State
@@ -60,7 +63,7 @@ var storeOptions = embedded.Options{
 func (l *ledger) restored() *ledger {
 	l.tb.Helper()
 	r := *l
-	r.store = enginetest.Backup(l.tb, l.store, storeOptions)
+	r.store = enginetest.Backup(l.tb, l.store, l.options)
 	r.days, r.revision, r.restaurants, r.commands = maps.Clone(l.days), maps.Clone(l.revision), maps.Clone(l.restaurants), l.commands+1<<32
 	for stream, s := range r.days {
 		day := *s
@@ -69,14 +72,19 @@ func (l *ledger) restored() *ledger {
 	return &r
 }
 
+// newLedger makes a ledger in memory, where nothing waits for a disk.
 func newLedger(tb testing.TB) *ledger {
-	tb.Helper()
-	return openLedger(tb, tb.TempDir())
+	o := storeOptions
+	o.FS = vfs.NewMem()
+	return openLedgerWith(tb, "ledger", o)
 }
 
-func openLedger(tb testing.TB, dir string) *ledger {
+// openLedger opens one that outlives its process.
+func openLedger(tb testing.TB, dir string) *ledger { return openLedgerWith(tb, dir, storeOptions) }
+
+func openLedgerWith(tb testing.TB, dir string, o embedded.Options) *ledger {
 	tb.Helper()
-	store, err := embedded.Open(dir, storeOptions)
+	store, err := embedded.Open(dir, o)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -86,7 +94,7 @@ func openLedger(tb testing.TB, dir string) *ledger {
 		}
 	})
 	return &ledger{
-		tb: tb, store: store, codec: codec.New(knownKeys{}),
+		tb: tb, options: o, store: store, codec: codec.New(knownKeys{}),
 		days: make(map[eventstore.StreamName]*restaurantday.State), revision: make(map[eventstore.StreamName]eventstore.Revision),
 		restaurants: make(map[domain.RestaurantID]restaurant.State),
 	}
