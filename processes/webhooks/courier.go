@@ -122,19 +122,14 @@ func (c *courier) trouble(ctx context.Context, what string, err error) {
 var errUnknown = errors.New("it is not there yet")
 
 func (c *courier) read(ctx context.Context) error {
-	standings, err := c.office.lead.Webhooks(ctx)
+	standing, found, err := c.office.lead.Standing(ctx, c.id)
 	if err != nil {
 		return err
-	}
-	found := false
-	for _, s := range standings {
-		if s.Webhook == c.id {
-			c.standing, found = s, true
-		}
 	}
 	if !found {
 		return errUnknown
 	}
+	c.standing = standing
 	pending, err := c.office.lead.Pending(ctx, c.id)
 	if err != nil {
 		return err

@@ -128,12 +128,12 @@ func (o *office) takeBack(ctx context.Context) error {
 	if err != nil || !rewound {
 		return err
 	}
-	o.Log.Error("the ledger was restored to an earlier state: webhooks go on from the last event that it kept; tell receivers that what they were sent of later events is void, unless it is sent again",
-		"position", uint64(to.Position))
 	standings, err := o.lead.Webhooks(ctx)
-	if err != nil {
+	if err != nil || len(standings) == 0 {
 		return err
 	}
+	o.Log.Error("the ledger was restored to an earlier state: webhooks go on from the last event that it kept; tell receivers that what they were sent of later events is void",
+		"position", uint64(to.Position), "webhooks", len(standings))
 	for _, s := range standings {
 		w, there, err := o.webhook(ctx, s.Restaurant, s.Webhook)
 		if err != nil && !errors.Is(err, eventstore.ErrStreamNotFound) {

@@ -66,6 +66,7 @@ type Lead interface {
 	Rewind(ctx context.Context, to feed.Place) (rewound bool, err error)
 	Restate(ctx context.Context, id domain.WebhookID, is *webhook.Webhook) error
 	Webhooks(context.Context) ([]webhook.Standing, error)
+	Standing(context.Context, domain.WebhookID) (s webhook.Standing, ok bool, err error)
 	Pending(context.Context, domain.WebhookID) ([]webhook.Delivery, error)
 	Enter(ctx context.Context, id domain.WebhookID, round uint32, from, to uint64, list []webhook.Delivery) error
 	Advance(context.Context, []webhook.Move) error

@@ -321,6 +321,15 @@ func (l *Lead) Webhooks(ctx context.Context) ([]webhook.Standing, error) {
 	return l.store.standings(ctx, "")
 }
 
+// Standing is where one webhook stands; ok is false where there is none of that id.
+func (l *Lead) Standing(ctx context.Context, id domain.WebhookID) (s webhook.Standing, ok bool, err error) {
+	list, err := l.store.standings(ctx, " WHERE w.webhook_id = $1", string(id))
+	if err != nil || len(list) == 0 {
+		return s, false, err
+	}
+	return list[0], true, nil
+}
+
 // Pending lists what is on its way to a receiver, by entry.
 func (l *Lead) Pending(ctx context.Context, id domain.WebhookID) ([]webhook.Delivery, error) {
 	return l.store.list(ctx, "WHERE webhook_id = $1 AND status = 'pending' ORDER BY entry", string(id))
