@@ -123,7 +123,7 @@ func TestSlowSubscriber(t *testing.T) {
 	for name, stream := range slow {
 		var said []string
 		next := uint64(0)
-		for next < appends*together || said[len(said)-1] != "caught up" {
+		for next < appends*together || len(said) == 0 || said[len(said)-1] != "caught up" {
 			m, err := stream.Recv()
 			if err != nil {
 				t.Fatalf("%s: after %d events and %q: %v", name, next, said, err)

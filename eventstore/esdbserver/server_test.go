@@ -57,7 +57,8 @@ func start(t testing.TB, store eventstore.Engine, options esdbserver.Options) (*
 	server := esdbserver.New(store, options)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(lis) }()
-	conn, err := grpc.NewClient(lis.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	// A window of its own for each call, so that it does not grow while a client does not read.
+	conn, err := grpc.NewClient(lis.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithInitialWindowSize(64<<10))
 	if err != nil {
 		t.Fatalf("client: %v", err)
 	}
