@@ -3,6 +3,7 @@ package commands
 import (
 	"errors"
 	"reflect"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -70,6 +71,14 @@ func TestFirstAnswerAgain(t *testing.T) {
 	}
 	again("from memory", a)
 
+	// Its worker ends a moment after its last answer; until then it is not dropped.
+	lane := a.days.lane(codec.DayStream(id, evening))
+	for busy := true; busy; {
+		lane.mu.Lock()
+		busy = lane.running
+		lane.mu.Unlock()
+		runtime.Gosched()
+	}
 	other := codec.DayStream(id, evening+1)
 	if _, err := a.days.state(t.Context(), other, 0); err != nil {
 		t.Fatal(err)
