@@ -197,6 +197,15 @@ func TestLargeBatches(t *testing.T) {
 	})
 }
 
+// TestKeysComeFirst: rows are put in order by their first columns.
+func TestKeysComeFirst(t *testing.T) {
+	for _, r := range allRows {
+		if r.newer != "" {
+			equal(t, r.name, r.columns[:len(r.key)], r.key)
+		}
+	}
+}
+
 // TestWritersOfAFileStandInLine: SQLite alone would let one who writes all the time starve
 // the others.
 func TestWritersOfAFileStandInLine(t *testing.T) {

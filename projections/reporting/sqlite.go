@@ -198,6 +198,7 @@ func (t sqliteTx) put(ctx context.Context, texts *texts, puts []put) error {
 	// takes no longer than that: so it is asked now and then instead.
 	steady := context.WithoutCancel(ctx)
 	for _, p := range puts {
+		p.inOrder()
 		text := texts.upsert(p.table, 1)
 		prepared, ok := t.prepared[text]
 		if !ok {

@@ -197,6 +197,22 @@ func (r *rows[K]) puts(alone bool, to []put) []put {
 	return appendPut(appendPut(to, put{r.table, fresh, true}), put{r.table, again, false})
 }
 
+// inOrder puts rows in the order of their keys, so that those that lie together in the table
+// are written together.
+func (p put) inOrder() {
+	if p.newer == "" {
+		return // positions, in which order they come
+	}
+	slices.SortFunc(p.rows, func(a, b []any) int {
+		for i := range p.key { // which are the first columns, and texts
+			if c := strings.Compare(a[i].(string), b[i].(string)); c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
+}
+
 func appendPut(to []put, p put) []put {
 	if len(p.rows) == 0 {
 		return to
