@@ -117,6 +117,36 @@ func TestADayThatCannotBeOpened(t *testing.T) {
 	}
 }
 
+// A time that comes twice is asked back for: the request is made again with the instant, and
+// counts once.
+func TestATimeThatComesTwiceIsNoDemand(t *testing.T) {
+	h := newHouse(t)
+	a := h.app()
+	now := time.Date(2026, 10, 20, 12, 0, 0, 0, time.UTC)
+	h.clock.set(now)
+	night := place("Night", 1)
+	night.At = domain.InstantOf(now)
+	night.Shifts[0].LastSeating, night.Shifts[0].Closes = 3*60, 5*60
+	id, err := a.BringInRestaurant(t.Context(), night)
+	if err != nil {
+		t.Fatal(err)
+	}
+	date, err := domain.ParseServiceDate("2026-10-24")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := HoldTable{Restaurant: id, Date: date, Time: "02:30", Party: 2}
+	if _, err := a.HoldTable(t.Context(), caller(ada, "k"), want); code(err) != domain.CodeAmbiguousTime {
+		t.Fatal(err)
+	}
+	if err := a.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.events(codec.DemandStream(id, date)); len(got) != 0 {
+		t.Errorf("on record is %+v", got)
+	}
+}
+
 // Refusals reach the ledger beside the answers too, not at Close alone.
 func TestDemandIsWrittenDownSoon(t *testing.T) {
 	h := newHouse(t)

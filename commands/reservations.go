@@ -94,7 +94,8 @@ func (a *App) HoldTable(ctx context.Context, c Caller, h HoldTable) (Booked, err
 		if no.Code == domain.CodeNotOpened && planErr != nil {
 			no, err = rejectionOr(planErr)
 		}
-		if no != nil {
+		// Who has to say which of two instants he means has asked for neither yet.
+		if no != nil && no.Code != domain.CodeAmbiguousTime {
 			a.demand.record(ctx, codec.DemandStream(h.Restaurant, h.Date), refusal(id, meta, o, no, command))
 		}
 	}
