@@ -136,7 +136,7 @@ func TestTailOfAClientThatStopsReading(t *testing.T) {
 // ends reads a tail to its last line.
 func ends(t *testing.T, url string) (m mark) {
 	t.Helper()
-	answer, err := http.Get(url) //nolint:noctx // the test ends it
+	answer, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,12 +93,13 @@ func insertSQLite(ctx context.Context, to *sql.DB, rows [][]any) error {
 	if err != nil {
 		return err
 	}
+	defer func() { _ = insert.Close() }() // the transaction is over by then
 	for _, row := range rows {
 		if _, err := insert.ExecContext(ctx, row...); err != nil {
 			return err
 		}
 	}
-	return errors.Join(insert.Close(), t.Commit())
+	return t.Commit()
 }
 
 // barePostgres inserts by COPY.

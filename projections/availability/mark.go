@@ -193,7 +193,7 @@ func (v *View) stands(ctx context.Context) (mark, feed.Place, error) {
 	if err != nil {
 		record = feed.Mark{} // as good as none
 	}
-	return m, feed.Place{Position: m.position, Record: record}, nil //nolint:nilerr // see above
+	return m, feed.Place{Position: m.position, Record: record}, nil
 }
 
 // put down where Redis stands, in the transaction that makes it so.

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"daybook/domain"
 	"daybook/internal/enginetest"
 	"daybook/projections"
 )
@@ -41,7 +40,7 @@ func TestALedgerThatWasPutBack(t *testing.T) {
 		}
 		run(h)
 		for i := range 3 {
-			restored.named(domain.RestaurantID(id(3+i)), []string{"Ahorn", "Birke", "Erle"}[i])
+			restored.named(id(3+i), []string{"Ahorn", "Birke", "Erle"}[i])
 		}
 		run(restored)
 		found := map[string]bool{}

@@ -156,11 +156,13 @@ func (v *View) compare(ctx context.Context, fresh *View) ([]projections.Compared
 			return nil, err
 		}
 		meeting := []*View{fresh, live}
-		estranged := at.Check(ctx, v.store)
-		if errors.Is(estranged, feed.ErrEstranged) {
+		err = at.Check(ctx, v.store)
+		estranged := errors.Is(err, feed.ErrEstranged)
+		switch {
+		case estranged:
 			meeting = meeting[:1] // it knows what was lost when the ledger was put back
-		} else if estranged != nil {
-			return nil, estranged
+		case err != nil:
+			return nil, err
 		}
 		head, err := v.meet(ctx, meeting...)
 		if err != nil {
@@ -185,7 +187,7 @@ func (v *View) compare(ctx context.Context, fresh *View) ([]projections.Compared
 				c.OnlyCopy++
 			}
 		}
-		if c.Equal() || n == meetings || estranged != nil {
+		if c.Equal() || n == meetings || estranged {
 			return []projections.Compared{c}, nil
 		}
 		again, _, _, err := v.ix.both(ctx)

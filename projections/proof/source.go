@@ -47,7 +47,7 @@ func (v *View) estranged(b *builder) error {
 	}
 	at, err := b.place()
 	if err != nil {
-		return nil //nolint:nilerr // who reads the log is told
+		return nil // who reads the log is told
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), judgedWithin)
 	defer cancel()
