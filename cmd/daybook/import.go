@@ -55,6 +55,11 @@ type importOutcome struct {
 }
 
 func (c *importCommand) Run(ctx context.Context, out io.Writer) (err error) {
+	defer func() {
+		if err != nil && ctx.Err() != nil {
+			err = fmt.Errorf("interrupted: the same command goes on where this one stopped (%w)", err)
+		}
+	}()
 	switch {
 	case c.UndoBatch != "":
 		return c.undoFacts(ctx, out)

@@ -17,11 +17,16 @@ import (
 	"daybook/domain"
 	"daybook/domain/restaurant"
 	"daybook/domain/restaurantday"
+	"daybook/internal/factfile"
 	"daybook/internal/httpapi"
 )
 
-// maxImportFile bounds a file that is read into memory, in bytes.
-const maxImportFile = 1 << 30
+// What a file that is read into memory may have, in bytes. One that is no text often has no
+// end of a line either, and is not read to its own.
+const (
+	maxImportFile = 256 << 20
+	maxImportLine = 1 << 20
+)
 
 // badRow is a row that says nothing that could be booked.
 type badRow struct {
@@ -65,7 +70,8 @@ func readCSV(path string, columns ...string) (*importFile, error) {
 		case errors.Is(err, io.EOF):
 			return f, nil
 		case errors.As(err, &parse):
-			f.bad = append(f.bad, badRow{parse.Line, parse.Err.Error()})
+			broken := factfile.Broken(parse)
+			f.bad = append(f.bad, badRow{broken.Line, broken.Why})
 			continue
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", path, err)
@@ -85,14 +91,39 @@ func readBounded(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxImportFile+1))
+	raw, err := io.ReadAll(&lineBounded{from: io.LimitReader(f, maxImportFile+1)})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if len(raw) > maxImportFile {
 		return nil, fmt.Errorf("%s: larger than %d bytes; split it", path, maxImportFile)
 	}
 	return raw, nil
+}
+
+// lineBounded reads until a line is too long.
+type lineBounded struct {
+	from   io.Reader
+	lines  int // before this one
+	length int // of this one so far
+}
+
+func (b *lineBounded) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	for rest := p[:n]; len(rest) > 0; {
+		end := bytes.IndexByte(rest, '\n')
+		if end < 0 {
+			end = len(rest)
+		}
+		if b.length += end; b.length > maxImportLine {
+			return n, fmt.Errorf("line %d is longer than %d bytes", b.lines+1, maxImportLine)
+		}
+		if end < len(rest) {
+			b.lines, b.length, end = b.lines+1, 0, end+1
+		}
+		rest = rest[end:]
+	}
+	return n, err
 }
 
 // importPlan is the plan every restaurant is given.

@@ -133,6 +133,11 @@ func TestMappingsThatDoNotFit(t *testing.T) {
 		"the separator":     {`{"columns":{"party":"p","startsAt":"s"}}`, "s;p\n", "columns.startsAt", "is the separator another?"},
 		"no UTF-8":          {`{"columns":{"party":"p","startsAt":"s"}}`, "s,p\n\xe4,2\n", "encoding", "line 2 is not UTF-8"},
 		"UTF-16":            {`{"columns":{"party":"p","startsAt":"s"}}`, "\xff\xfes\x00", "", "UTF-16"},
+		"UTF-16, unmarked":  {`{"columns":{"party":"p","startsAt":"s"},"encoding":"latin-1"}`, "s,p\na\x00,\x002", "", "line 2 has a zero byte"},
+		"no latin-1":        {`{"columns":{"party":"p","startsAt":"s"},"encoding":"latin-1"}`, "\xef\xbb\xbfs,p\n", "encoding", "the mark of UTF-8"},
+		"no hour":           {`{"columns":{"party":"p","startsAt":"s"},"formats":{"startsAt":"DD.MM.YYYY"}}`, "", "formats.startsAt", `"DD.MM.YYYY" does not tell the hour`},
+		"no year":           {`{"columns":{"party":"p","date":"d","time":"t"},"formats":{"date":"DD.MM."}}`, "", "formats.date", "does not tell the year"},
+		"half a day":        {`{"columns":{"party":"p","date":"d","time":"t"},"formats":{"time":"hh:mm"}}`, "", "formats.time", "does not tell AM or PM"},
 		"an empty file":     {`{"columns":{"party":"p","startsAt":"s"}}`, "", "", "the file is empty"},
 		"no objects":        {`{"columns":{"party":"p","startsAt":"s"},"format":"ndjson"}`, "[]\n1\n", "", "no line has"},
 		"too many rows":     {`{"columns":{"party":"p","startsAt":"s"}}`, "s,p\n1,1\n1,1\n1,1\n", "", "more than 2 rows"},
@@ -169,6 +174,26 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A quote that is not closed takes the bookings that follow for a part of its row: the row is
+// named by the line on which that begins, and says how far it goes.
+func TestRowsOfSeveralLines(t *testing.T) {
+	m := Mapping{Columns: Columns{StartsAt: "start", Party: "party", Name: "name"}}
+	const row = "2026-11-21T18:30:00Z,2,"
+	for file, want := range map[string]BadRow{
+		row + "\"Ada\n" + row + "Bo\n" + row + "Cy\n":          {2, `extraneous or missing " in quoted-field; a quote makes one row of lines 2 to 4`},
+		row + "\"Ada\n" + row + "Bo\n" + row + "\"Cy\"\n":      {2, `extraneous or missing " in quoted-field; a quote makes one row of lines 2 to 4`},
+		row + "\"Ada\n" + row + "Bo\"\n":                       {2, "name: the text has characters that are no text; a quote makes one row of lines 2 to 3"},
+		row + "Ad\"a\n":                                        {2, `bare " in non-quoted-field`},
+		"45000,2,Ada\n":                                        {2, `start: "45000" is not written as the format says: YYYY-MM-DDTHH:mm:ssZ`},
+		"\n\n2026-11-21T18:30:00Z,\"2\n\n\n" + row + "\",Bo\n": {4, "party: \"2\\n\\n\\n2026-11-21T18:30:00Z,2,\" is no number; a quote makes one row of lines 4 to 7"},
+	} {
+		got, err := m.Read([]byte("start,party,name\n"+file), berlin(t), 10)
+		if want := (File{Bad: []BadRow{want}}); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: got %+v, %v\nwant %+v", file, got, err, want)
+		}
+	}
 }
 
 // What a hostile file repeats without end is left at its limit, not gathered first: gathering

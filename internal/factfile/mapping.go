@@ -120,10 +120,11 @@ type reader struct {
 	time     string
 	startsAt string
 	madeAt   string
+	written  map[string]string // formats by those layouts
 }
 
 func (m Mapping) reader() (r reader, err error) {
-	r = reader{Mapping: m}
+	r = reader{Mapping: m, written: map[string]string{}}
 	if r.Format == "" {
 		r.Format = "csv"
 	}
@@ -170,21 +171,25 @@ func (m Mapping) reader() (r reader, err error) {
 	if r.words, err = m.statusWords(); err != nil {
 		return r, err
 	}
+	date := []string{year, month, day}
 	const instant = "YYYY-MM-DDTHH:mm:ssZ"
 	for _, f := range []struct {
 		field, format, standard string
+		tells                   []string
 		into                    *string
 	}{
-		{"date", m.Formats.Date, "YYYY-MM-DD", &r.date}, {"time", m.Formats.Time, "HH:mm", &r.time},
-		{"startsAt", m.Formats.StartsAt, instant, &r.startsAt}, {"madeAt", m.Formats.MadeAt, instant, &r.madeAt},
+		{"date", m.Formats.Date, "YYYY-MM-DD", date, &r.date}, {"time", m.Formats.Time, "HH:mm", []string{hour}, &r.time},
+		{"startsAt", m.Formats.StartsAt, instant, []string{year, month, day, hour}, &r.startsAt}, {"madeAt", m.Formats.MadeAt, instant, date, &r.madeAt},
 	} {
 		if f.format == "" {
 			f.format = f.standard
 		}
-		if *f.into, err = layoutOf(f.format); err != nil {
+		if *f.into, err = layoutOf(f.format, f.tells); err != nil {
 			return r, wrong("formats."+f.field, "%v", err)
 		}
+		r.written[*f.into] = f.format
 	}
+	r.written[r.date+" "+r.time] = r.written[r.date] + " " + r.written[r.time]
 	return r, nil
 }
 
@@ -213,22 +218,32 @@ func (m Mapping) statusWords() (map[string]string, error) {
 	return words, nil
 }
 
-// tokens are what a format is made of, and what Go has for it; longer ones first.
-var tokens = []struct{ token, layout string }{
-	{"YYYY", "2006"}, {"MMM", "Jan"}, {"MM", "01"}, {"DD", "02"}, {"HH", "15"}, {"hh", "03"}, {"mm", "04"}, {"ss", "05"},
-	{"YY", "06"}, {"M", "1"}, {"D", "2"}, {"H", "15"}, {"h", "3"}, {"A", "PM"}, {"a", "pm"}, {"Z", "Z07:00"},
+// What a token tells, where a format must tell it.
+const (
+	year, month, day = "the year", "the month", "the day"
+	hour             = "the hour"
+	hour12, half     = "the hour of twelve", "AM or PM" // the first needs the second
+)
+
+// tokens are what a format is made of, what Go has for it, and what it tells; longer ones
+// first.
+var tokens = []struct{ token, layout, tells string }{
+	{"YYYY", "2006", year}, {"MMM", "Jan", month}, {"MM", "01", month}, {"DD", "02", day}, {"HH", "15", hour}, {"hh", "03", hour12},
+	{"mm", "04", ""}, {"ss", "05", ""}, {"YY", "06", year}, {"M", "1", month}, {"D", "2", day}, {"H", "15", hour}, {"h", "3", hour12},
+	{"A", "PM", half}, {"a", "pm", half}, {"Z", "Z07:00", ""},
 }
 
-// layoutOf turns a format into Go's layout.
-func layoutOf(format string) (string, error) {
+// layoutOf turns a format that must tell some things into Go's layout. What a layout does not
+// tell Go takes to be the first there is: a day without its hour would begin at midnight.
+func layoutOf(format string, must []string) (string, error) {
 	var b strings.Builder
-	found := false
+	told := map[string]bool{}
 rest:
 	for s := format; s != ""; {
 		for _, t := range tokens {
 			if after, ok := strings.CutPrefix(s, t.token); ok {
 				b.WriteString(t.layout)
-				s, found = after, true
+				s, told[t.tells] = after, true
 				continue rest
 			}
 		}
@@ -240,8 +255,13 @@ rest:
 		b.WriteByte(c)
 		s = s[1:]
 	}
-	if !found {
-		return "", fmt.Errorf("%q says nothing of a time; see docs/import.md", format)
+	if told[hour12] {
+		told[hour], must = true, append(slices.Clip(must), half)
+	}
+	for _, what := range must {
+		if !told[what] {
+			return "", fmt.Errorf("%q does not tell %s; see docs/import.md", format, what)
+		}
 	}
 	return b.String(), nil
 }

@@ -75,14 +75,22 @@ func (r reader) decode(raw []byte) ([]byte, error) {
 	if bytes.HasPrefix(raw, []byte("\xff\xfe")) || bytes.HasPrefix(raw, []byte("\xfe\xff")) {
 		return nil, &MappingError{Detail: "the file is in UTF-16: save it as UTF-8"}
 	}
-	if r.Encoding == "latin-1" {
-		runes := make([]rune, len(raw))
-		for i, b := range raw {
-			runes[i] = rune(b)
-		}
-		return []byte(string(runes)), nil
+	if i := bytes.IndexByte(raw, 0); i >= 0 {
+		return nil, &MappingError{Detail: fmt.Sprintf(
+			"line %d has a zero byte: the file is in UTF-16, or no text at all; save it as text in UTF-8", 1+bytes.Count(raw[:i], []byte("\n")))}
 	}
-	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))
+	body, marked := bytes.CutPrefix(raw, []byte("\xef\xbb\xbf"))
+	if r.Encoding == "latin-1" {
+		if marked {
+			return nil, wrong("encoding", "the file begins with the mark of UTF-8: leave latin-1 out")
+		}
+		text := make([]byte, 0, len(raw)+len(raw)/16)
+		for _, b := range raw {
+			text = utf8.AppendRune(text, rune(b))
+		}
+		return text, nil
+	}
+	raw = body
 	for line, rest := 1, raw; len(rest) > 0; line++ {
 		var one []byte
 		one, rest, _ = bytes.Cut(rest, []byte("\n"))
@@ -203,7 +211,7 @@ func (f *reading) csv(text []byte) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case errors.As(err, &parse):
-			f.bad(parse.Line, parse.Err.Error())
+			f.file.Bad = append(f.file.Bad, Broken(parse))
 		case err != nil:
 			return &MappingError{Detail: err.Error()}
 		default:
@@ -212,12 +220,30 @@ func (f *reading) csv(text []byte) error {
 				f.bad(line, fmt.Sprintf("%d fields, and the first line names %d", len(row), len(header)))
 				break
 			}
+			before := len(f.file.Bad)
 			f.row(line, func(column string) string { return row[at[column]] })
+			for i := range f.file.Bad[before:] {
+				f.file.Bad[before+i].Why += goesOn(line, line+strings.Count(strings.Join(row, ""), "\n"))
+			}
 		}
 		if err := f.counted(); err != nil {
 			return err
 		}
 	}
+}
+
+// Broken is a row of CSV whose quotes are wrong, by the line on which it begins.
+func Broken(err *csv.ParseError) BadRow {
+	return BadRow{Line: err.StartLine, Why: err.Err.Error() + goesOn(err.StartLine, err.Line)}
+}
+
+// goesOn says how far a bad row reaches: after a quote that is not closed the lines that
+// follow, and the bookings on them, are taken for a part of it.
+func goesOn(from, to int) string {
+	if from == to {
+		return ""
+	}
+	return fmt.Sprintf("; a quote makes one row of lines %d to %d", from, to)
 }
 
 // sampled is how many lines are looked at for the fields there are.

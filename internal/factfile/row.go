@@ -193,7 +193,7 @@ func (f *reading) instants(text, layout string) (found []domain.Instant, skipped
 	text = strings.TrimSpace(text)
 	wall, err := time.Parse(layout, text)
 	if err != nil {
-		return nil, false, fmt.Errorf("%.40q is not written as the format says", text)
+		return nil, false, fmt.Errorf("%.40q is not written as the format says: %s", text, f.written[layout])
 	}
 	if wall.Year() < 2000 || wall.Year() > 2169 {
 		return nil, false, fmt.Errorf("%.40q: want a year from 2000 to 2169", text)
