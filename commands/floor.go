@@ -23,6 +23,11 @@ type AmendReservation struct {
 // AmendReservation gives a reservation another party, time, wish or details. Where the new
 // place is refused the old one stays, and the refusal names days that it could be moved to.
 func (a *App) AmendReservation(ctx context.Context, c Caller, id domain.ReservationID, m AmendReservation) (Booked, error) {
+	if m.Override.Rule == domain.CodeOutsideHours {
+		if err := a.setAside(ctx, id, &m); err != nil {
+			return Booked{}, err
+		}
+	}
 	entry := uint32(0)
 	b, err := a.change(ctx, c, id, func(who domain.Actor, number uint32) restaurantday.Command {
 		entry = number
@@ -35,6 +40,57 @@ func (a *App) AmendReservation(ctx context.Context, c Caller, id domain.Reservat
 		err = a.amendElsewhere(ctx, err, b, entry, m)
 	}
 	return b, err
+}
+
+// setAside pins down the instant that staff ask for who set the hours aside. It must be of the
+// date that the reservation is on: any other has a book of its own, which may have promised
+// the same tables then.
+func (a *App) setAside(ctx context.Context, id domain.ReservationID, m *AmendReservation) error {
+	rid, _, _ := id.Day()
+	r, err := a.restaurantState(ctx, rid)
+	if _, ok := domain.Rejected(err); ok || m.Time == "" && m.StartsAt == 0 {
+		return nil // no such reservation: said by who looks for it
+	}
+	if err != nil {
+		return err
+	}
+	now, err := a.current(ctx, id)
+	if err != nil {
+		return err
+	}
+	_, date, _ := now.Day()
+	if m.Time, m.StartsAt, err = a.instantAside(r, date, m.Time, m.StartsAt); err == nil && m.Date == 0 {
+		m.Date = date // another, where it is moved meanwhile, is refused
+	}
+	return err
+}
+
+// instantAside is the instant that staff ask for on a service date who set its hours aside.
+// A day's plan knows no boundaries: of a time that is none of its slots it would only guess on
+// which side of them it is. A time that clocks show twice or not at all stays as it is.
+func (a *App) instantAside(r restaurantOutcome, date domain.ServiceDate, hhmm string, at domain.Instant) (string, domain.Instant, error) {
+	loc, err := a.zoneOf(r)
+	if err != nil {
+		return hhmm, at, err
+	}
+	if at == 0 {
+		minutes, err := domain.ParseClock(hhmm)
+		if err != nil {
+			return hhmm, 0, nil // refused by the day
+		}
+		on := date
+		if minutes < r.State.DayBoundary {
+			on = date.AddDays(1)
+		}
+		if found := on.Clocks(minutes, loc); len(found) == 1 {
+			return "", found[0], nil
+		}
+		return hhmm, 0, nil
+	}
+	if on := domain.ServiceDateAt(at, loc, r.State.DayBoundary); on != date {
+		return hhmm, at, domain.Reject(domain.CodeInvalid, fmt.Sprintf("startsAt belongs to the service date %s, not %s", on, date), domain.Reason{Rule: "date"})
+	}
+	return hhmm, at, nil
 }
 
 // MoveTable gives a party the tables that staff choose, and binds it to them.

@@ -254,7 +254,13 @@ func (a *App) weigh(ctx context.Context, o restaurantOutcome, command restaurant
 		w.open = append(w.open, day)
 		return nil
 	})
+	if err != nil {
+		return w, err
+	}
 	slices.SortFunc(w.open, func(a, b weighedDay) int { return int(a.state.Date - b.state.Date) })
+	if err := a.datesKept(o.State, w); err != nil {
+		return w, err
+	}
 	if slices.ContainsFunc(events, restaurant.AffectsPlans) {
 		for _, d := range w.open {
 			if !d.plan.SameAs(d.state.Agreed()) {
@@ -262,7 +268,7 @@ func (a *App) weigh(ctx context.Context, o restaurantOutcome, command restaurant
 			}
 		}
 	}
-	return w, err
+	return w, nil
 }
 
 // planFor is the plan of an open day as a restaurant would have it now. The day stays in the

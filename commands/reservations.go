@@ -72,6 +72,10 @@ func (a *App) HoldTable(ctx context.Context, c Caller, h HoldTable) (Booked, err
 				"startsAt belongs to the service date %s, not %s", date, h.Date), domain.Reason{Rule: "date"})
 		}
 		h.Date = date
+	} else if h.Override.Rule == domain.CodeOutsideHours {
+		if h.Time, h.StartsAt, err = a.instantAside(r, h.Date, h.Time, 0); err != nil {
+			return Booked{}, err
+		}
 	}
 	who := c.actor(r.State)
 	diner := c.User

@@ -94,6 +94,9 @@ func (s State) slotFor(hhmm string, at domain.Instant, skip domain.Code) (Slot, 
 	return s.Plan.slotMade(at), nil
 }
 
+// longestDate is how many hours a service date can have: where the clocks are put back.
+const longestDate = 25
+
 // within reports whether an instant is less than so many hours away from each slot: what is
 // further off is of another service date, which has a book of its own.
 func (p *Plan) within(at domain.Instant, hours int) bool {

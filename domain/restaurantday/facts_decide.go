@@ -33,8 +33,7 @@ func (s State) record(c Record) ([]Event, error) {
 	e := Recorded{
 		Stamp: p.stamp(), Number: p.next(), Fact: c.Fact, Status: c.Status, Party: c.Party, Code: c.Code, Details: c.Details,
 	}
-	// A date has up to 25 hours, where the clocks are put back.
-	if len(p.Plan.Slots) > 0 && !p.Plan.within(c.StartsAt, 25) {
+	if len(p.Plan.Slots) > 0 && !p.Plan.within(c.StartsAt, longestDate) {
 		return nil, domain.Invalid("starts_at", "that is on another service date than "+p.Date.String())
 	}
 	var out *domain.Rejection

@@ -336,6 +336,12 @@ func TestOutsideHoursIsOfTheDay(t *testing.T) {
 			t.Errorf("amended to %s: %+v", at, no)
 		}
 	}
+	for _, at := range []domain.Instant{evening + 25*hour, evening + 5000*24*hour} {
+		if no := refused(t, s, WalkIn{Now: at, Actor: host, Party: 2, Override: aside}); no.Code != domain.CodeOutsideHours {
+			t.Errorf("seated at %s: %+v", at, no)
+		}
+	}
+	decided(t, s, WalkIn{Now: evening + 8*hour, Actor: host, Party: 2, Override: aside})
 	h := hold(now, 2, "")
 	h.Actor, h.StartsAt, h.Override = host, evening-2*hour, aside
 	if got := decided(t, s, h)[0].(Held).Slot; got != (Slot{Time: "16:00", StartsAt: evening - 2*hour, Closes: evening + 10*hour, Shift: "dinner"}) {

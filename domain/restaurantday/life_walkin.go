@@ -34,6 +34,10 @@ func (s State) walkIn(c WalkIn) ([]Event, error) {
 	if len(p.Plan.Slots) == 0 {
 		return nil, p.closed()
 	}
+	// Who sets the hours aside still seats people now: on another date's book they have no table.
+	if !p.Plan.within(p.t, longestDate) {
+		return nil, domain.Reject(domain.CodeOutsideHours, "it is another service date than "+p.Date.String()+" now")
+	}
 	slot := p.Plan.slotMade(p.t)
 	if !p.Plan.open(p.t) && c.Override.Rule != domain.CodeOutsideHours {
 		return nil, domain.Reject(domain.CodeOutsideHours, "nobody is seated at this time of the day")
