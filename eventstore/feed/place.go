@@ -51,7 +51,8 @@ func (p Place) After(b eventstore.Batch) Place {
 
 // Check reports whether the ledger still holds what was read: nil, an error that wraps
 // ErrEstranged, or the store's. A place whose record was not written down is taken as it is,
-// unless the ledger does not reach that far. It costs one read of one record.
+// unless the ledger does not reach that far. It costs one read of one record, but where the
+// record's stream was deleted or cut short: then all that came since is read.
 func (p Place) Check(ctx context.Context, store eventstore.Reader) error {
 	if p.Record != (Mark{}) {
 		if err := p.Record.check(ctx, store); err != nil {
@@ -77,25 +78,48 @@ func (p Place) Check(ctx context.Context, store eventstore.Reader) error {
 	return fmt.Errorf("position %d is past the end of the ledger: %w", p.Position, ErrEstranged)
 }
 
-// check looks the record up in its stream, which every engine finds without a search.
+// check looks the record up in its stream, which every engine finds without a search. Another
+// client's stream may be deleted, or show its newest events alone: that hides the record there
+// and not from reads of all.
 func (m Mark) check(ctx context.Context, store eventstore.Reader) error {
+	hidden := false
 	for r, err := range store.ReadStream(ctx, m.Stream, m.Revision) {
-		if errors.Is(err, eventstore.ErrStreamNotFound) {
-			break
-		}
-		if err != nil {
+		switch {
+		case errors.Is(err, eventstore.ErrStreamNotFound), errors.Is(err, eventstore.ErrStreamDeleted):
+			hidden = true
+		case err != nil:
 			return err
-		}
-		is := PlaceOf(r).Record
-		if m.Recorded == 0 {
-			is.Recorded = 0
-		}
-		if is == m {
+		case m.names(r):
 			return nil
+		default:
+			hidden = r.Revision > m.Revision
 		}
 		break
 	}
+	if hidden {
+		// From the end: whether a store can read from the mark's position is what is in doubt.
+		for r, err := range store.ReadAllBackwards(ctx, eventstore.End, eventstore.Everything()) {
+			if err != nil {
+				return err
+			}
+			if m.names(r) {
+				return nil
+			}
+			if r.Position <= m.Position {
+				break
+			}
+		}
+	}
 	return fmt.Errorf("event %s at position %d is not there: %w", m.ID, m.Position, ErrEstranged)
+}
+
+// names reports whether r is the record.
+func (m Mark) names(r eventstore.Record) bool {
+	is := PlaceOf(r).Record
+	if m.Recorded == 0 {
+		is.Recorded = 0
+	}
+	return is == m
 }
 
 // Newest is where a reader stands that has read the whole ledger.

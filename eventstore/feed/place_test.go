@@ -86,6 +86,49 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
+// TestAPlaceInADeletedStream: another client's stream that is deleted, or shows its newest events
+// alone, takes from the ledger nothing that was read. What was never there stays unknown.
+func TestAPlaceInADeletedStream(t *testing.T) {
+	ctx := context.Background()
+	for name, hide := range map[string]func(*embedded.Store) error{
+		"deleted": func(s *embedded.Store) error { _, err := s.Delete(ctx, "theirs", eventstore.Any()); return err },
+		"ended":   func(s *embedded.Store) error { _, err := s.Tombstone(ctx, "theirs", eventstore.Any()); return err },
+		"cut short": func(s *embedded.Store) error {
+			_, err := s.Write(ctx, eventstore.MetadataOf("theirs"), eventstore.Any(),
+				eventstore.Event{ID: eventstore.EventID{8}, Type: eventstore.MetadataType, Data: []byte(`{"$tb":1}`)})
+			if err == nil {
+				_, err = s.Append(ctx, "theirs", eventstore.Any(), eventstore.Event{ID: eventstore.EventID{9}, Type: "said", Data: []byte("{}")})
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := embedded.Open("ledger", embedded.Options{FS: vfs.NewMem(), Logger: quiet, MemTableBytes: 1 << 20, CacheBytes: 1 << 20})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = s.Close() })
+			if _, err := s.Append(ctx, "theirs", eventstore.Any(), eventstore.Event{ID: eventstore.EventID{1}, Type: "said", Data: []byte("{}")}); err != nil {
+				t.Fatal(err)
+			}
+			at, err := feed.Newest(ctx, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := hide(s); err != nil {
+				t.Fatal(err)
+			}
+			if err := at.Check(ctx, s); err != nil {
+				t.Error(err)
+			}
+			at.Record.ID = eventstore.EventID{2}
+			if err := at.Check(ctx, s); !errors.Is(err, feed.ErrEstranged) {
+				t.Errorf("another event: %v", err)
+			}
+		})
+	}
+}
+
 func TestMarks(t *testing.T) {
 	for _, m := range []feed.Mark{
 		{},
