@@ -68,7 +68,7 @@ type changeTableBody struct {
 
 type hoursBody struct {
 	Shifts      []httpapi.Shift `json:"shifts" maxItems:"28"`
-	DayBoundary string          `json:"dayBoundary,omitempty" maxLength:"5" doc:"local time HH:MM at which the service date turns; 05:00 by default"`
+	DayBoundary string          `json:"dayBoundary,omitempty" maxLength:"5" doc:"local time HH:MM at which the service date turns; 05:00 by default. Refused where a reservation of an open day would be of another date by it"`
 
 	SpecialDays *[]httpapi.SpecialDay `json:"specialDays,omitempty" maxItems:"366" doc:"all the dates there are to be with hours of their own; left as they are by default"`
 	OpenDaysBody
