@@ -1,8 +1,11 @@
 package webhooks
 
 import (
+	"context"
+	"errors"
 	"testing"
 
+	"daybook/domain"
 	"daybook/domain/webhook"
 	"daybook/internal/enginetest"
 )
@@ -67,4 +70,36 @@ func TestALedgerThatWasPutBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// breaking is a lead whose database is away while webhooks are brought to what the ledger says.
+type breaking struct{ Lead }
+
+var errAway = errors.New("the database is away")
+
+func (breaking) Restate(context.Context, domain.WebhookID, *webhook.Webhook) error { return errAway }
+
+// TestTakingBackIsBrokenOff, and done by the next run.
+func TestTakingBackIsBrokenOff(t *testing.T) {
+	w := newTown(t, "")
+	restored := w.restored()
+	r := receive(t, nil)
+	id := w.create(r)
+	_, stop := w.start()
+	w.book(0)
+	w.until("what will be lost is taken", func() bool { return r.count() > 0 && w.standing(id).Pending == 0 })
+	stop()
+	p, err := New(restored.config(func(c *Config) {
+		c.Lead = func(ctx context.Context) (Lead, error) {
+			l, err := w.tables.Lead(ctx)
+			return breaking{l}, err
+		}
+	}))
+	must(t, err)
+	if err := p.Run(t.Context()); !errors.Is(err, errAway) {
+		t.Fatal(err)
+	}
+	_, stop = restored.start()
+	restored.until("the webhook is gone", func() bool { return restored.standing(id) == webhook.Standing{} })
+	stop()
 }

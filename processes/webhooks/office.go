@@ -124,18 +124,17 @@ func (o *office) takeBack(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rewound, err := o.lead.Rewind(ctx, to)
-	if err != nil || !rewound {
-		return err
-	}
 	standings, err := o.lead.Webhooks(ctx)
-	if err != nil || len(standings) == 0 {
+	if err != nil {
 		return err
 	}
-	o.Log.Error("the ledger was restored to an earlier state: webhooks go on from the last event that it kept; tell receivers that what they were sent of later events is void",
-		"position", uint64(to.Position), "webhooks", len(standings))
+	// Before places are taken back: until that is done, the next start finds that it is to be done.
 	for _, s := range standings {
 		w, there, err := o.webhook(ctx, s.Restaurant, s.Webhook)
+		if errors.Is(err, codec.ErrCorrupt) || errors.Is(err, codec.ErrUnknownType) || errors.Is(err, codec.ErrNewerVersion) {
+			o.Log.Error("an event of a webhook cannot be read; the webhook is left as it is", "webhook", s.Webhook, "error", err)
+			continue // it holds up no other
+		}
 		if err != nil && !errors.Is(err, eventstore.ErrStreamNotFound) {
 			return err
 		}
@@ -147,6 +146,12 @@ func (o *office) takeBack(ctx context.Context) error {
 			return err
 		}
 	}
+	rewound, err := o.lead.Rewind(ctx, to)
+	if err != nil || !rewound || len(standings) == 0 {
+		return err
+	}
+	o.Log.Error("the ledger was restored to an earlier state: webhooks go on from the last event that it kept; tell receivers that what they were sent of later events is void",
+		"position", uint64(to.Position), "webhooks", len(standings))
 	return nil
 }
 
