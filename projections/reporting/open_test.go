@@ -202,7 +202,7 @@ func TestMigrationTexts(t *testing.T) {
 // TestTablesOfBefore: tables that an earlier version filled are read as they are until those of
 // this one are filled beside them; how far other readers have come stays.
 func TestTablesOfBefore(t *testing.T) {
-	for version := 1; version < 4; version++ {
+	for _, version := range []int{1, 3} {
 		t.Run(fmt.Sprint("version ", version), func(t *testing.T) { testTablesOfBefore(t, version) })
 	}
 }

@@ -17,7 +17,7 @@ import (
 const (
 	nextPrefix = "next_"
 	prevPrefix = "prev_"
-	swapPrefix = "swap_" // within a swap alone
+	swapPrefix = "swap_" // within a swap that puts back what is kept
 )
 
 func checkpointOf(prefix string) string {
@@ -322,19 +322,26 @@ func trySwap(ctx context.Context, e engine, t tx, fresh *View, estranged bool) e
 		return err
 	}
 	replaced.version = is.number // a migration may have changed them where they stand
-	if err := renameCopy(ctx, t, replaced.version, "", swapPrefix); err != nil {
+	// What is kept makes room for what is replaced, unless it is what is put back.
+	aside := prevPrefix
+	if prefix == prevPrefix {
+		aside = swapPrefix
+	} else if err := dropCopy(ctx, t, prevPrefix); err != nil {
+		return err
+	}
+	if err := renameCopy(ctx, t, replaced.version, "", aside); err != nil {
 		return err
 	}
 	if err := renameCopy(ctx, t, taken.version, prefix, ""); err != nil {
 		return err
 	}
-	for _, gone := range []string{prefix, prevPrefix} {
-		if err := dropCopy(ctx, t, gone); err != nil {
+	if err := dropCopy(ctx, t, prefix); err != nil {
+		return err
+	}
+	if aside != prevPrefix {
+		if err := renameCopy(ctx, t, replaced.version, aside, prevPrefix); err != nil {
 			return err
 		}
-	}
-	if err := renameCopy(ctx, t, replaced.version, swapPrefix, prevPrefix); err != nil {
-		return err
 	}
 	if is.number = taken.version; is.number != replaced.version {
 		if err := writeVersion(ctx, t, partView, is); err != nil {
