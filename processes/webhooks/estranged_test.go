@@ -7,6 +7,7 @@ import (
 
 	"daybook/domain"
 	"daybook/domain/webhook"
+	"daybook/eventstore/transfer"
 	"daybook/internal/enginetest"
 )
 
@@ -102,4 +103,34 @@ func TestTakingBackIsBrokenOff(t *testing.T) {
 	_, stop = restored.start()
 	restored.until("the webhook is gone", func() bool { return restored.standing(id) == webhook.Standing{} })
 	stop()
+}
+
+// TestACopyOfTheLedger has other positions and times: a webhook is sent what came since it was
+// created once more, and not what came before.
+func TestACopyOfTheLedger(t *testing.T) {
+	w := newTown(t, "")
+	w.book(0)
+	from := w.head()
+	r := receive(t, nil)
+	id := w.create(r)
+	_, stop := w.start()
+	w.book(1)
+	w.until("what there is is taken", func() bool { return r.count() > 0 && w.standing(id).Pending == 0 })
+	stop()
+	once := r.count()
+
+	copied, _ := openStore(t)
+	c := w.on(copied)
+	_, err := transfer.Copy(t.Context(), w.store, c.store, transfer.Options{})
+	must(t, err)
+	_, stop = c.start()
+	c.until("it is taken again", func() bool { return r.count() >= 2*once })
+	c.book(2)
+	want := c.trade(from)
+	c.until("and what comes", func() bool { return r.distinct() >= total(want) })
+	stop()
+	r.check(want)
+	if r.count() != once+total(want) || r.distinct() != total(want) {
+		t.Errorf("%d messages of %d events were taken, want %d of %d", r.count(), r.distinct(), once+total(want), total(want))
+	}
 }

@@ -66,12 +66,27 @@ type town struct {
 	restored func() *town // as it would be, were the ledger restored to now; the tables stay
 }
 
-func newTown(t *testing.T, url string) *town {
+func openStore(t *testing.T) (*embedded.Store, embedded.Options) {
 	t.Helper()
 	o := embedded.Options{FS: vfs.NewMem(), Logger: slog.New(slog.DiscardHandler), CacheBytes: 8 << 20, MemTableBytes: 4 << 20}
 	store, err := embedded.Open("ledger", o)
 	must(t, err)
 	t.Cleanup(func() { _ = store.Close() })
+	return store, o
+}
+
+// on is the town with another ledger, and all else as it is.
+func (w *town) on(store eventstore.Store) *town {
+	other := &town{
+		t: w.t, store: store, keys: w.keys, codec: w.codec, sender: w.sender, tables: w.tables, id: w.id, date: w.date, asked: w.asked + 1000,
+	}
+	other.openApp()
+	return other
+}
+
+func newTown(t *testing.T, url string) *town {
+	t.Helper()
+	store, o := openStore(t)
 	keys, err := keystore.Memory(context.Background())
 	must(t, err)
 	t.Cleanup(func() { _ = keys.Close() })
@@ -83,14 +98,7 @@ func newTown(t *testing.T, url string) *town {
 	w.tables, err = deliveries.Open(t.Context(), url)
 	must(t, err)
 	t.Cleanup(func() { _ = w.tables.Close() })
-	w.restored = func() *town {
-		r := &town{
-			t: t, store: enginetest.Backup(t, store, o), keys: keys, codec: w.codec, sender: w.sender, tables: w.tables,
-			id: w.id, date: w.date, asked: w.asked + 1000,
-		}
-		r.openApp()
-		return r
-	}
+	w.restored = func() *town { return w.on(enginetest.Backup(t, store, o)) }
 	w.openApp()
 	w.date = domain.DateOf(time.Now().UTC()).AddDays(3)
 	w.openRestaurant()

@@ -128,6 +128,10 @@ func (o *office) takeBack(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Of another ledger, which may be a copy of this one, nothing is known, positions included. So
+	// webhooks begin again where they were created, as they do where these tables are lost: from
+	// the ledger's start they would be sent what came before them.
+	anew := to == feed.Place{}
 	// Before places are taken back: until that is done, the next start finds that it is to be done.
 	for _, s := range standings {
 		w, there, err := o.webhook(ctx, s.Restaurant, s.Webhook)
@@ -139,7 +143,7 @@ func (o *office) takeBack(ctx context.Context) error {
 			return err
 		}
 		is := &w
-		if !there {
+		if !there || anew {
 			is = nil
 		}
 		if err := o.lead.Restate(ctx, s.Webhook, is); err != nil {
@@ -149,6 +153,11 @@ func (o *office) takeBack(ctx context.Context) error {
 	rewound, err := o.lead.Rewind(ctx, to)
 	if err != nil || !rewound || len(standings) == 0 {
 		return err
+	}
+	if anew {
+		o.Log.Error("the ledger is another one, or a copy: webhooks begin again where they were created, and send again what receivers know by its id",
+			"webhooks", len(standings))
+		return nil
 	}
 	o.Log.Error("the ledger was restored to an earlier state: webhooks go on from the last event that it kept; tell receivers that what they were sent of later events is void",
 		"position", uint64(to.Position), "webhooks", len(standings))
