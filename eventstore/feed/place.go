@@ -149,13 +149,17 @@ func (p Place) Fork(ctx context.Context, store eventstore.Reader) (Place, error)
 	return Place{}, nil
 }
 
-// String is the mark as ParseMark reads it: empty for the zero value, without a line break
-// otherwise.
+// String is the mark as ParseMark reads it: empty for the zero value, text in one line
+// otherwise. Another client's stream may have any bytes for a name, which no database takes.
 func (m Mark) String() string {
 	if m == (Mark{}) {
 		return ""
 	}
-	return fmt.Sprintf("%d %d %s %d %s", m.Position, m.Revision, m.ID, m.Recorded, m.Stream)
+	stream := string(m.Stream)
+	if quoted := strconv.QuoteToASCII(stream); strings.HasPrefix(stream, `"`) || quoted != `"`+stream+`"` {
+		stream = quoted
+	}
+	return fmt.Sprintf("%d %d %s %d %s", m.Position, m.Revision, m.ID, m.Recorded, stream)
 }
 
 // ParseMark reads what String wrote.
@@ -170,7 +174,11 @@ func ParseMark(text string) (m Mark, err error) {
 		id, ok := eventstore.ParseEventID(parts[2])
 		recorded, bad3 := strconv.ParseInt(parts[3], 10, 64)
 		if bad1 == nil && bad2 == nil && bad3 == nil && ok {
-			return Mark{eventstore.Position(position), eventstore.Revision(revision), id, recorded, eventstore.StreamName(parts[4])}, nil
+			stream := parts[4]
+			if plain, err := strconv.Unquote(stream); err == nil && strings.HasPrefix(stream, `"`) {
+				stream = plain
+			}
+			return Mark{eventstore.Position(position), eventstore.Revision(revision), id, recorded, eventstore.StreamName(stream)}, nil
 		}
 	}
 	return Mark{}, fmt.Errorf("feed: %.80q names no record", text)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,7 +135,13 @@ func TestMarks(t *testing.T) {
 		{},
 		{Position: 1, ID: eventstore.EventID{1}, Stream: "a"},
 		{Position: 1 << 63, Revision: 7, ID: eventstore.EventID{15: 255}, Recorded: -1, Stream: "with a space"},
+		{Position: 1, Stream: "\x00 and \xff,\nand Zoë's"},
+		{Position: 1, Stream: `"quoted"`},
+		{Position: 1, Stream: `back\slash`},
 	} {
+		if text := m.String(); strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c > '~' }) {
+			t.Errorf("%q is not for every database", text)
+		}
 		if got, err := feed.ParseMark(m.String()); err != nil || got != m {
 			t.Errorf("%q is %+v, %v, want %+v", m, got, err, m)
 		}
