@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"daybook/eventstore"
 	"daybook/eventstore/feed"
@@ -65,8 +66,18 @@ func (l *load) Apply(ctx context.Context, b eventstore.Batch) error {
 	}
 	to, written := l.at.After(b), make(chan error, 1)
 	l.at, l.writing = to, written
-	go func() { written <- l.view.commit(ctx, to, puts) }()
+	go func() { written <- l.write(ctx, to, puts) }()
 	return nil
+}
+
+// write is commit where nobody else is there to take a panic.
+func (l *load) write(ctx context.Context, to feed.Place, puts []put) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("reporting: write up to position %d: panic: %v\n%s", to.Position, v, debug.Stack())
+		}
+	}()
+	return l.view.commit(ctx, to, puts)
 }
 
 // settle waits until nothing is being written.

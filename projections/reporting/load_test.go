@@ -215,3 +215,33 @@ func TestWritersOfAFileStandInLine(t *testing.T) {
 		t.Error("want one lock for each file")
 	}
 }
+
+// panicking is an engine with a driver that fails so.
+type panicking struct{ engine }
+
+func (panicking) write(context.Context, func(tx) error) error { panic("the driver's own") }
+
+// TestAPanicOfALoad is the end of the rebuild and not of the process.
+func TestAPanicOfALoad(t *testing.T) {
+	l := newLedger(t)
+	l.random(rand.New(rand.NewPCG(33, 33)), 20)
+	db := openDatabase(t, filepath.Join(t.TempDir(), "reporting.db"))
+	v := db.View(l.store, l.codec)
+	build, err := v.Rebuild(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := build.View.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	whole := db.engine
+	db.engine = panicking{whole}
+	if err := build.View.Apply(t.Context(), batchOf(l.records())); err != nil {
+		t.Fatal(err)
+	}
+	err = build.Finish(t.Context())
+	db.engine = whole
+	if err == nil || !strings.Contains(err.Error(), "the driver's own") {
+		t.Errorf("it finishes: %v", err)
+	}
+}
