@@ -101,7 +101,8 @@ type Pin struct {
 }
 
 // Seat puts a party at its tables, or the part of it that came: Covers are all who sit by
-// then, 0 for the whole party. Again when more come.
+// then, 0 for the whole party. Again when more come. On a later date it is told of a party
+// that sat when it was to.
 type Seat struct {
 	Now    domain.Instant
 	Actor  domain.Actor

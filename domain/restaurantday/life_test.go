@@ -98,6 +98,18 @@ func TestWhoSitsIsNotSatUpon(t *testing.T) {
 	decided(t, s, Seat{Now: evening + 2*hour + 2, Actor: host, Number: 2})
 }
 
+// A party that is told of on a later date sat when it was to: by then that date has the table.
+func TestSeatedOnALaterDate(t *testing.T) {
+	s := given(t, firm(now, 2, "18:00"))
+	held, _ := s.Reservation(1)
+	late := evening + 48*hour
+	got := decided(t, s, Seat{Now: late, Actor: host, Number: 1})
+	want := []Event{Seated{Stamp: stamp(late), Number: 1, Covers: 2, Tables: held.Tables, Occupied: held.Occupied}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+}
+
 // Staff who ask for a table are told which is taken, and what party has it.
 func TestATableThatIsTaken(t *testing.T) {
 	s := given(t, firm(now, 2, "18:00"), firm(now, 2, "18:00"))
