@@ -15,10 +15,12 @@ import (
 	"daybook/eventstore/feed"
 )
 
-// layout is the version of what stands in Redis. It is part of every key and of every
-// value, so a new layout is built beside the old one.
+// layout is the version of a day's value, and part of it: a value of another layout is as
+// good as none, and gives way to the next.
 const layout = 4
 
+// keyPrefix has a number of its own, that of what is said beside the values.
+//
 // The braces let a Redis cluster keep all keys of the view together, which transactions
 // over several of them need.
 const (
