@@ -217,7 +217,7 @@ func (s State) seatParty(c Seat) ([]Event, error) {
 	// It sits from now on, if it is early; and not shorter than it was to, if its time is over.
 	// Of a date that is past it is told only now: another date has the table by now.
 	want := domain.Interval{From: min(p.t, r.Occupied.From), To: r.Occupied.To}
-	if p.t >= want.To && p.Plan.within(p.t, longestDate) {
+	if p.t >= want.To && p.t < r.Turn.From.AddMinutes(longestDate*60) {
 		want = domain.Interval{From: p.t, To: p.t + r.Occupied.To - r.Occupied.From}
 	}
 	o := p.physical(p.t).release(r.Number)

@@ -108,6 +108,13 @@ func TestSeatedOnALaterDate(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
 	}
+	// Also where the date has been closed since, and has no times any more.
+	closed := *s.Plan
+	closed.Revision, closed.Slots, closed.Closure = closed.Revision+1, nil, "works"
+	s.Plan = &closed
+	if got := decided(t, s, Seat{Now: late, Actor: host, Number: 1}); !reflect.DeepEqual(got, want) {
+		t.Errorf("of a date that was closed: got %+v\nwant %+v", got, want)
+	}
 }
 
 // Staff who ask for a table are told which is taken, and what party has it.
