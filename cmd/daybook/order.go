@@ -127,6 +127,8 @@ func give[D any](ctx context.Context, data, path string, o order, progress tell)
 		switch err := lines.Decode(&line); {
 		case errors.Is(err, io.EOF):
 			return done, errors.New("the process that has the data folder ended before it said what came of the order")
+		case ctx.Err() != nil:
+			return done, context.Cause(ctx)
 		case err != nil:
 			return done, fmt.Errorf("the process that has the data folder answers %s: %w", reply.Status, err)
 		case line.Error != "":
