@@ -76,7 +76,7 @@ func (a *App) instantAside(r restaurantOutcome, date domain.ServiceDate, hhmm st
 	if at == 0 {
 		minutes, err := domain.ParseClock(hhmm)
 		if err != nil {
-			return hhmm, 0, nil // refused by the day
+			return hhmm, 0, nil //nolint:nilerr // refused by the day
 		}
 		on := date
 		if minutes < r.State.DayBoundary {
