@@ -70,15 +70,18 @@ func takeOrdersFor[O order, D any](a *admin, path string, do func(context.Contex
 			say(orderLine[D]{Error: o.work() + " is under way already"})
 			return
 		}
-		defer underWay.Delete(o.work())
 		slog.Info("an order is carried out", "work", o.work(), "order", o)
 		var told time.Time
-		done, err := do(r.Context(), o, func(stage string, done, total uint64) {
-			if now := time.Now(); now.Sub(told) >= tellEvery || done >= total {
-				told = now
-				say(orderLine[D]{Progress: &progressOf{Stage: stage, Done: done, Total: total}})
-			}
-		})
+		done, err := func() (D, error) {
+			// It is over before that is said: whoever hears it may order the next.
+			defer underWay.Delete(o.work())
+			return do(r.Context(), o, func(stage string, done, total uint64) {
+				if now := time.Now(); now.Sub(told) >= tellEvery || done >= total {
+					told = now
+					say(orderLine[D]{Progress: &progressOf{Stage: stage, Done: done, Total: total}})
+				}
+			})
+		}()
 		if err != nil {
 			slog.Warn("an order failed", "work", o.work(), "error", err)
 			say(orderLine[D]{Error: err.Error()})
